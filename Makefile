@@ -1,0 +1,68 @@
+# Needs Python 3.11 or newer and make; everything else goes into .venv (and .venv-peers, node_modules).
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
+BIN := .venv/bin
+PEERS := .venv-peers/bin
+# One BLAS thread per test worker: more of them would fight for the same cores.
+PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -q -n auto
+
+.DEFAULT_GOAL := help
+.PHONY: help demo env dev lint test test-all test-peers test-web format clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: env  ## install, then train and evaluate a small network on handwritten digits
+	$(BIN)/convolens demo
+
+env: .venv/.installed  ## create .venv with the package in it
+
+dev: .venv/.dev  ## add the tools for development
+
+lint: dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint  ## lint, types, import contract, doctests and the quick tests
+	$(PYTEST)
+
+test-all: test  ## the same and the slow tests
+	$(PYTEST) -m slow
+
+test-peers: .venv-peers/.installed  ## compare with real Keras, TensorFlow, PyTorch and ONNX
+	$(PEERS)/python -m pytest -q tests/peers
+
+test-web: web/node_modules/.installed dev  ## build the explainer's page and test it in headless Chromium
+	cd web && npm run build && npm test
+
+format: dev  ## format the sources
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:  ## remove what these targets made
+	rm -rf .venv .venv-peers web/node_modules build dist
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "No python3 found: install Python 3.11 or newer."; exit 2; }
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install -q -e .
+	touch $@
+
+.venv/.dev: .venv/.installed
+	$(BIN)/python -m pip install -q -e '.[dev]'
+	touch $@
+
+# torch first and pinned: left to the resolver it may bring gigabytes of GPU libraries.
+.venv-peers/.installed: requirements/peers.txt pyproject.toml
+	test -x $(PEERS)/python || $(PYTHON) -m venv .venv-peers
+	$(PEERS)/python -m pip install -q torch==2.13.0
+	$(PEERS)/python -m pip install -q -r requirements/peers.txt
+	touch $@
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	cd web && npm ci
+	touch $@
