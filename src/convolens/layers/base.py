@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from convolens import activations, config, initializers, regularizers
+from convolens import random as random_source
 from convolens.kernels.operations import Operation
 from convolens.naming import unique_name
 from convolens.registry import Registry
@@ -229,7 +230,7 @@ class Layer:
         arrays = [np.asarray(item) for item in items]
         self.ensure_built([array.shape for array in arrays], as_list or len(items) > 1)
         arrays = [array.astype(self.dtype, copy=False) for array in arrays]
-        rng = np.random.default_rng(initializers.next_seed()) if training and self.stochastic else None
+        rng = np.random.default_rng(random_source.next_seed()) if training and self.stochastic else None
         return self.forward(*arrays, training=bool(training), rng=rng)[0]
 
     def _call_on_symbols(self, symbols: tuple[Symbol, ...], as_list: bool) -> Any:
