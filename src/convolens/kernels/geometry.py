@@ -230,7 +230,14 @@ def transposed_pads(
     return vertical, horizontal
 
 
-def taps(size: Pair, output: Pair, kernel: Pair, strides: Pair, pads: Pads, dilation: Pair = (1, 1)) -> Iterator[Tap]:
+def taps(
+    size: tuple[int, ...],
+    output: tuple[int, ...],
+    kernel: tuple[int, ...],
+    strides: Pair,
+    pads: Pads,
+    dilation: Pair = (1, 1),
+) -> Iterator[Tap]:
     """Yield the kernel's taps in row-major order, each with the outputs and the image cells that it joins.
 
     With it a whole sliding window is ``kh * kw`` operations on strided slices, and no padded copy is made.
