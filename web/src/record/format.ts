@@ -1,0 +1,89 @@
+/** The record that `convolens.explainer.record` writes: one traced image and all it needs to be read again. */
+import type { ActivationOptions } from '../engine/activations';
+import type { Options } from '../engine/layers';
+
+export const FORMAT = 'convolens.explainer';
+export const VERSION = 1;
+
+/** The position of an array in `tensors`. */
+export type Ref = number;
+
+export interface LayerRecord {
+  name: string;
+  /** The library's class the layer is, or inherits from: `Conv2D`. */
+  class: string;
+  options: Options;
+  activation: ActivationOptions | null;
+  parameters: { name: string; value: Ref; gradient: Ref | null; trainable: boolean; l1?: number; l2?: number }[];
+  /** The library's functions that compute it, by name in `sources`. */
+  functions: string[];
+}
+
+export interface NodeRecord {
+  /** The layer's name; a second call of a shared layer adds `:1`. */
+  name: string;
+  layer: number;
+  inputs: number[];
+  shape: number[];
+  output: Ref | null;
+  z: Ref | null;
+  d_output: Ref | null;
+  d_z: Ref | null;
+}
+
+export interface LossRecord {
+  node: number;
+  class: string;
+  options: { from_logits?: boolean; label_smoothing?: number; delta?: number };
+  weight: number;
+  target: Ref;
+  /** The last activation and the cross-entropy are taken together, as a log-softmax (or log-sigmoid). */
+  fused: boolean;
+}
+
+export interface SnapshotRecord {
+  epoch: number;
+  metrics: Record<string, number>;
+  layers: {
+    name: string;
+    parameters: { name: string; value: Ref }[];
+    output: Ref | null;
+    d_output: Ref | null;
+    dead: number | null;
+    update_ratio: number | null;
+  }[];
+}
+
+export interface CheckRecord {
+  layer: string;
+  quantity: string;
+  difference: number;
+  tolerance: number | null;
+  ok: boolean;
+}
+
+export interface ExplainerRecord {
+  format: typeof FORMAT;
+  version: number;
+  model: { name: string; class: string; parameters: number };
+  layers: LayerRecord[];
+  nodes: NodeRecord[];
+  outputs: number[];
+  losses: LossRecord[];
+  /** What `evaluate` reports, and the same without the regularisers. */
+  loss: number | null;
+  data_loss: number | null;
+  training: boolean;
+  class_names: string[];
+  label: number | null;
+  about: { name: string; value: string }[];
+  checks: CheckRecord[];
+  recorder: SnapshotRecord[];
+  sources: Record<string, string>;
+  /** Arrays that were left out to keep the page small; the page computes them itself. */
+  thinned: string[];
+  tensors: { shape: number[]; offset: number }[];
+  /** Little-endian float32, its four byte planes one after the other, as zlib, as base64. */
+  data: string;
+  bytes: number;
+}
