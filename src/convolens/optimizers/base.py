@@ -20,7 +20,7 @@ __all__ = ["Optimizer"]
 
 # Elements handled at a time: parameters, gradients, slots and scratch of one block stay in the second-level cache,
 # so that the several operations of a rule read main memory once.
-BLOCK = 1 << 14
+BLOCK = 1 << 15
 
 
 class _Part(NamedTuple):
