@@ -111,8 +111,8 @@ def test_step_uses_the_gradients_written_into_the_vector():
     for step in range(3):
         gradients = [ARRAYS[f"gradients/{name}"][step] for name in ("kernel", "bias")]
         pairs.apply(gradients, by_pairs)
-        for view, gradient in zip(views.gradients, gradients, strict=True):
-            view[...] = gradient
+        for variable, gradient in zip(by_views, gradients, strict=True):
+            views.gradient_view_of[id(variable)][...] = gradient
         views.step()
     for a, b in zip(by_pairs, by_views, strict=True):
         np.testing.assert_array_equal(a.value, b.value)

@@ -52,6 +52,10 @@ class Optimizer:
         gradient_accumulation_steps: move the weights every so many steps, by the mean gradient of those steps.
         name: written into configurations.
 
+    Attributes:
+        built: whether the variables are known.
+        gradient_view_of: where to write d loss / d variable before ``step``, by ``id(variable)``.
+
     Raises:
         ValueError: for options out of their range.
     """
@@ -104,6 +108,7 @@ class Optimizer:
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self.built = False
         self.vectors: list[ParameterVector] = []
+        self.gradient_view_of: dict[int, np.ndarray] = {}
         self._variables: list[Variable] = []
         self._slot_variables: list[Variable] = []
         self._not_decayed: tuple[list[Variable], re.Pattern[str] | None] = ([], None)
@@ -185,11 +190,9 @@ class Optimizer:
             for arrays, slot in zip(self._slots, self._add_slots(group), strict=True):
                 arrays.extend(slot)
         self._scratch = [np.empty((2, min(BLOCK, vector.values.size)), vector.values.dtype) for vector in self.vectors]
-        views = {
-            id(v): g for vector in self.vectors for v, g in zip(vector.variables, vector.gradient_views, strict=True)
-        }
-        self._views = views
-        self._everything = self._parts(views)
+        for vector in self.vectors:
+            self.gradient_view_of.update(zip(map(id, vector.variables), vector.gradient_views, strict=True))
+        self._everything = self._parts(self.gradient_view_of)
         self.built = True
 
     def _add_slots(self, group: dict[str, float]) -> list[list[np.ndarray]]:
@@ -214,11 +217,6 @@ class Optimizer:
         """The optimiser's own variables in Keras's order: iteration, learning rate, then the slots."""
         rate = [self._learning_rate] if isinstance(self._learning_rate, Variable) else []
         return [self._iterations, *rate, *self._slot_variables]
-
-    @property
-    def gradients(self) -> list[np.ndarray]:
-        """Where to write d loss / d variable before ``step``: one array per variable, in the order of ``build``."""
-        return [self._views[id(variable)] for variable in self._variables]
 
     def exclude_from_weight_decay(
         self, var_list: Sequence[Variable] | None = None, var_names: Sequence[str] | None = None
@@ -258,7 +256,7 @@ class Optimizer:
         self.build(variables)
         given = {}
         for gradient, variable in zip(grads, variables, strict=True):
-            if id(variable) not in self._views:
+            if id(variable) not in self.gradient_view_of:
                 raise ValueError(f"{variable.path} is unknown to this optimizer, which was built for other variables.")
             if gradient is None:
                 continue
@@ -266,7 +264,7 @@ class Optimizer:
                 raise ValueError(
                     f"the gradient of {variable.path} has shape {variable.shape}; got {np.shape(gradient)}."
                 )
-            self._views[id(variable)][...] = gradient
+            self.gradient_view_of[id(variable)][...] = gradient
             given[id(variable)] = variable
         if grads and not given:
             raise ValueError("there is no gradient for any variable.")
