@@ -131,7 +131,7 @@ def depthwise_conv2d_forward(
     for n in range(len(x)):
         for i, j, outputs, inputs in geometry.taps(size, output, kernel, strides, pads, dilation):
             y[n][outputs] += x[n][inputs][..., None] * w[i, j]
-    y = y.reshape(*y.shape[:3], -1)
+    y = y.reshape(*y.shape[:3], w.shape[2] * w.shape[3])
     if b is not None:
         y += b
     return y, DepthwiseConv2DCache(x, w, b is not None, strides, pads, dilation)
@@ -191,10 +191,11 @@ def _correlate_with(x: np.ndarray, dy: np.ndarray, sliding: _Sliding) -> np.ndar
 
 def _convolve_transposed(dy: np.ndarray, w: np.ndarray, sliding: _Sliding, out: np.ndarray) -> None:
     """Add to ``out``, for each tap, ``dy @ w[i, j].T`` where the tap met the image."""
-    for images in _blocks(len(dy), dy[:1].nbytes + out[:1].nbytes):
-        rows = dy[images].reshape(-1, w.shape[3])
+    for images in _blocks(len(dy), (dy.nbytes + out.nbytes) // max(len(dy), 1)):
+        dy_here = dy[images]
+        rows = dy_here.reshape(-1, w.shape[3])
         for i, j, outputs, inputs in geometry.taps(*sliding):
-            product = (rows @ w[i, j].T).reshape(*dy[images].shape[:3], w.shape[2])
+            product = (rows @ w[i, j].T).reshape(*dy_here.shape[:3], w.shape[2])
             out[images, *inputs] += product[:, *outputs]
 
 
@@ -202,8 +203,9 @@ def _columns(x: np.ndarray, sliding: _Sliding) -> Iterator[tuple[slice, np.ndarr
     """Yield blocks of images with their windows as rows, ``(images * oh * ow, kh * kw * c)``; the array is reused."""
     (height, width), (oh, ow), (kh, kw), (sh, sw), ((top, bottom), (left, right)), (dh, dw) = sliding
     channels = x.shape[3]
-    blocks = _blocks(len(x), oh * ow * kh * kw * channels * x.itemsize)
-    largest = blocks[0].stop
+    row = kh * kw * channels
+    blocks = _blocks(len(x), oh * ow * row * x.itemsize)
+    largest = blocks[0].stop if blocks else 0
     padded = np.zeros((largest, top + height + bottom, left + width + right, channels), x.dtype)
     buffer = np.empty((largest, oh, ow, kh, kw, channels), x.dtype)
     spans = geometry.span(kh, dh), geometry.span(kw, dw)
@@ -213,10 +215,10 @@ def _columns(x: np.ndarray, sliding: _Sliding) -> Iterator[tuple[slice, np.ndarr
         count = len(x[images])
         padded[:count, top : top + height, left : left + width] = x[images]
         np.copyto(buffer[:count], windows[:count])
-        yield images, buffer[:count].reshape(count * oh * ow, -1)
+        yield images, buffer[:count].reshape(count * oh * ow, row)
 
 
 def _blocks(images: int, bytes_per_image: int) -> list[slice]:
     """Cut the batch into blocks of images whose working arrays fit the processor's cache."""
-    step = max(1, min(images, _BLOCK_BYTES // bytes_per_image))
-    return [slice(start, min(start + step, images)) for start in range(0, images, step)] or [slice(0, 0)]
+    step = max(1, _BLOCK_BYTES // max(bytes_per_image, 1))
+    return [slice(start, min(start + step, images)) for start in range(0, images, step)]
