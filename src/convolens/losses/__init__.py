@@ -80,7 +80,7 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> np.ndarray:
     return Huber(delta, reduction=None)(y_true, y_pred)
 
 
-_FUNCTIONS = (
+FUNCTIONS = (
     binary_crossentropy,
     categorical_crossentropy,
     sparse_categorical_crossentropy,
@@ -124,7 +124,7 @@ def get(identifier: Any) -> Loss | None:
     Raises:
         ValueError: for an unknown name, or a function of the user's, which has no gradient.
     """
-    if identifier in _FUNCTIONS:
+    if identifier in FUNCTIONS:
         identifier = identifier.__name__
     elif isinstance(identifier, Mapping):
         return deserialize(identifier)
