@@ -1,0 +1,6 @@
+"""``cl.models``: where Keras keeps ``Model``, ``Sequential`` and ``load_model``."""
+
+from convolens.model import Model, Sequential
+from convolens.saving import load_model, save_model
+
+__all__ = ["Model", "Sequential", "load_model", "save_model"]
