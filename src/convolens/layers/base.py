@@ -15,7 +15,7 @@ from convolens.registry import Registry
 from convolens.symbol import Node, Shape, Symbol
 from convolens.variable import Variable
 
-__all__ = ["ActivatedCache", "ActivatedLayer", "Layer", "registry"]
+__all__ = ["ActivatedCache", "ActivatedLayer", "Layer", "registry", "value_of"]
 
 registry: Registry[Layer] = Registry("layer", "keras.layers")
 _DTYPES = ("float32", "float64")
@@ -46,14 +46,22 @@ class Layer:
         trainable: whether training moves the parameters.
         dtype: ``"float32"`` or ``"float64"``; ``cl.config.floatx()`` at building time if None.
         input_shape: the shape of one input, for the first layer of a ``Sequential`` without ``Input``.
+        input_dim: the same for inputs of one axis.
+        activity_regularizer: None; no other value is supported.
     """
 
     fields: ClassVar[tuple[str, ...]] = ()
     """Constructor arguments that make up the configuration, kept under the same attribute names."""
-    elementwise: ClassVar[bool] = False
+    fixed: ClassVar[dict[str, Any]] = {}
+    """Keras's constructor arguments that have one accepted value here; they stay part of the configuration."""
+    elementwise: bool = False
     """Whether each output cell depends only on the same cell of the inputs, so that any array layout will do."""
-    stochastic: ClassVar[bool] = False
+    stochastic: bool = False
     """Whether ``forward`` draws random numbers in training."""
+    seed: int | None = None
+    """The seed of these random numbers, whatever the model's is; None to use the model's."""
+    input_rank: int | None = None
+    """The number of axes of the input, batch axis included; None for any."""
 
     def __init__(
         self,
@@ -62,25 +70,47 @@ class Layer:
         trainable: bool = True,
         dtype: Any = None,
         input_shape: Sequence[int | None] | None = None,
+        input_dim: int | None = None,
         activity_regularizer: Any = None,
     ) -> None:
-        if activity_regularizer is not None:
-            raise ValueError(f"{type(self).__name__}: activity_regularizer is not supported; use a kernel_regularizer.")
+        self.accept_only_fixed(activity_regularizer=activity_regularizer)
         self.name = str(name) if name is not None else unique_name(type(self).__name__)
         self._dtype = _dtype_name(dtype)
         self._trainable = bool(trainable)
         self.built = False
         self.nodes: list[Node] = []
+        if input_dim is not None:
+            input_shape = (input_dim,)
         self.input_spec_shape = None if input_shape is None else tuple(input_shape)
+        self.input_axes: dict[int, int] = {}
         self._variables: list[Variable] = []
+
+    def accept_only_fixed(self, **values: Any) -> None:
+        """Refuse arguments that Keras has and that make no sense here, unless they are left at their default.
+
+        Raises:
+            ValueError: if a value is neither None nor that of ``fixed``.
+        """
+        for name, value in values.items():
+            default = self.fixed.get(name)
+            if value is not None and value != default:
+                hint = " Images are channels-last: (n, h, w, c)." if name == "data_format" else ""
+                raise ValueError(
+                    f"{type(self).__name__}: {name}={value!r} is not supported; leave it at {default!r}.{hint}"
+                )
 
     # What a layer defines.
 
     def build(self, input_shape: Any) -> None:
         """Make the parameters for inputs of this shape (batch axis included); for several inputs, a list of shapes."""
 
-    def forward(self, *inputs: Any, training: bool = False, rng: np.random.Generator | None = None) -> tuple[Any, Any]:
-        """Return the output for these arrays, and the cache that ``backward`` needs."""
+    def forward(self, *inputs: Any, **mode: Any) -> tuple[Any, Any]:
+        """Return the output for these arrays, and the cache that ``backward`` needs.
+
+        Args:
+            *inputs: one or several arrays of the layer's float type.
+            **mode: ``training``, whether to behave as in training, and ``rng``, its random numbers.
+        """
         raise NotImplementedError(f"{type(self).__name__} defines no forward(self, x, training=False, rng=None).")
 
     def backward(self, d_output: Any, cache: Any, need_dx: bool = True) -> tuple[Any, dict[str, np.ndarray]]:
@@ -205,9 +235,14 @@ class Layer:
 
     def get_config(self) -> dict[str, Any]:
         """Return what rebuilds the layer without its weights, in Keras's form."""
-        policy = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": self.dtype}, "registered_name": None}
+        policy = {
+            "module": "keras",
+            "class_name": "DTypePolicy",
+            "config": {"name": self.dtype},
+            "registered_name": None,
+        }
         own = {field: _to_config(getattr(self, field)) for field in self.fields}
-        return {"name": self.name, "trainable": self.trainable, "dtype": policy, **own}
+        return {"name": self.name, "trainable": self.trainable, "dtype": policy, **own, **self.fixed}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
@@ -245,11 +280,33 @@ class Layer:
         return list(node.outputs) if several else node.outputs[0]
 
     def ensure_built(self, shapes: list[Shape], as_list: bool = False) -> None:
-        """Build the layer if it is not built yet; its float type is settled here."""
+        """Check the inputs' shapes, and build the layer if it is not built yet; its float type is settled here."""
+        for shape in shapes:
+            self.check_input(shape)
         if not self.built:
             self._dtype = self.dtype
             self.build(list(shapes) if as_list else shapes[0])
             self.built = True
+
+    def check_input(self, shape: Shape) -> None:
+        """Check the shape of one input, batch axis included.
+
+        Raises:
+            ValueError: if its rank is not ``input_rank``, or an axis of ``input_axes`` has another size.
+        """
+        rank = self.input_rank
+        if rank is not None and len(shape) != rank:
+            like = {2: " (n, c)", 4: " (n, h, w, c)"}.get(rank, "")
+            raise ValueError(
+                f"layer {self.name!r} expects inputs of {rank} axes{like}; found {len(shape)}: shape {tuple(shape)}."
+            )
+        for axis, size in self.input_axes.items():
+            found = shape[axis] if -len(shape) <= axis < len(shape) else None
+            if found is not None and found != size:
+                raise ValueError(
+                    f"layer {self.name!r} was built for inputs with {size} cells along axis {axis}; "
+                    f"found {found}: shape {tuple(shape)}."
+                )
 
     def __setattr__(self, attribute: str, value: Any) -> None:
         if attribute == "name" and "name" in self.__dict__:
@@ -298,9 +355,7 @@ class ActivatedLayer(Layer):
 
     activation: Any
 
-    def preactivation(
-        self, *inputs: Any, training: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[np.ndarray, Any]:
+    def preactivation(self, *inputs: Any, **mode: Any) -> tuple[np.ndarray, Any]:
         """Return ``z``, the output before the activation, and its cache."""
         raise NotImplementedError
 
@@ -345,4 +400,9 @@ def _to_config(value: Any) -> Any:
         return regularizers.serialize(value)
     if isinstance(value, activations.Activation):
         return activations.serialize(value)
-    return list(value) if isinstance(value, tuple) else value
+    return [_to_config(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def value_of(variable: Variable | None) -> np.ndarray | None:
+    """Return the array of a variable, or None for a parameter that the layer does without."""
+    return None if variable is None else variable.value
