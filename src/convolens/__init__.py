@@ -27,7 +27,7 @@ _MODULES |= {
 _NAMES = {
     "Input": "convolens.layers",
     "Model": "convolens.model",
-    "Sequential": "convolens.model",
+    "Sequential": "convolens.sequential",
     "certify": "convolens.checking",
     "check": "convolens.checking",
     "check_gradients": "convolens.gradcheck",

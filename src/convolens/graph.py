@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from convolens.layers.base import Layer
 from convolens.random import generator
 from convolens.symbol import Node, Symbol
+from convolens.variable import Variable
 
-__all__ = ["Graph", "Randomness", "RunStep", "run_backward", "run_forward"]
+__all__ = ["Graph", "Randomness", "Step", "run_backward", "run_forward"]
 
 
 class Graph:
@@ -32,7 +34,9 @@ class Graph:
         names = [layer.name for layer in self.layers]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"layer names must differ; used more than once: {', '.join(twice)}. Pass name=... to them.")
+            raise ValueError(
+                f"layer names must differ; used more than once: {', '.join(twice)}. Pass name=... to them."
+            )
 
     def __contains__(self, node: Node) -> bool:
         return node in self.nodes
@@ -101,21 +105,43 @@ class Randomness:
         return generator(self.seed, self.step, index)
 
 
-class RunStep(Protocol):
-    """What the two loops need of a step of a plan."""
+@dataclass
+class Step:
+    """One entry of a plan.
 
+    Attributes:
+        name: what it does, in words.
+        kind: ``"plain"``, ``"native"``, ``"enter"`` or ``"leave"``.
+        inputs, outputs: the places of its values.
+        node: the number of its (first) call in the graph.
+        layers: the layers it stands for.
+        parameters: the variables it has gradients of, by their keys.
+        forward, backward: the work.
+        update_state: what moves state that no gradient moves, or None.
+        stochastic: whether it draws random numbers in training.
+        need_dx: whether its inputs' gradients are wanted.
+        frees: places whose value is not needed after it.
+        destinations: a native step's places for gradients.
+    """
+
+    name: str
+    kind: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     node: int
-    stochastic: bool
-    need_dx: bool
-    frees: tuple[int, ...]
-    forward: Callable[..., tuple[Any, Any]]
-    backward: Callable[..., tuple[Any, Mapping[str, np.ndarray]]]
+    layers: tuple[Layer, ...]
+    parameters: Mapping[str, Variable]
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+    update_state: Callable[[Any], None] | None = None
+    stochastic: bool = False
+    need_dx: bool = True
+    frees: tuple[int, ...] = ()
+    destinations: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def run_forward(
-    steps: Iterable[RunStep],
+    steps: Iterable[Step],
     values: list[Any],
     *,
     training: bool,
@@ -151,7 +177,7 @@ def run_forward(
 
 
 def run_backward(
-    steps: Sequence[RunStep],
+    steps: Sequence[Step],
     caches: list[Any],
     d_values: dict[int, np.ndarray],
     collect: Callable[[int, Mapping[str, np.ndarray]], None],

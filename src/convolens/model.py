@@ -1,4 +1,4 @@
-"""Keras's face over a graph: ``Model`` and ``Sequential``."""
+"""Keras's face over a graph: ``Model``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from convolens import kernels, model_config
 from convolens import random as random_source
 from convolens.graph import Graph, Randomness
 from convolens.layers.base import Layer
-from convolens.layers.core import Input, InputLayer
+from convolens.naming import unique_name
 from convolens.plan import Plan
 from convolens.symbol import Symbol
 from convolens.trace import Trace
@@ -20,7 +20,7 @@ from convolens.training.batches import as_arrays
 from convolens.training.trainer import Trainer
 from convolens.variable import Variable
 
-__all__ = ["Model", "Sequential"]
+__all__ = ["Model"]
 
 _PLANS_KEPT = 8
 
@@ -44,8 +44,10 @@ class Model(Trainer, Layer):
     650
     """
 
-    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True, **kwargs: Any) -> None:
-        Layer.__init__(self, name=name or _default_name(self), **kwargs)
+    def __init__(
+        self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True, **kwargs: Any
+    ) -> None:
+        Layer.__init__(self, name=name or unique_name("Functional" if type(self) is Model else type(self).__name__), **kwargs)
         self._connect(inputs, outputs)
         if not trainable:
             self.trainable = False
@@ -86,7 +88,7 @@ class Model(Trainer, Layer):
     @property
     def weights(self) -> list[Variable]:
         """All variables, layer by layer."""
-        return list(_distinct(variable for layer in self.graph.layers for variable in layer.weights))
+        return list(distinct(variable for layer in self.graph.layers for variable in layer.weights))
 
     @property
     def parameters(self) -> dict[str, Variable]:
@@ -100,7 +102,7 @@ class Model(Trainer, Layer):
         """The variables that training moves."""
         if not self._trainable:
             return []
-        return list(_distinct(variable for layer in self.graph.layers for variable in layer.trainable_weights))
+        return list(distinct(variable for layer in self.graph.layers for variable in layer.trainable_weights))
 
     @property
     def trainable_variables(self) -> list[Variable]:
@@ -178,7 +180,9 @@ class Model(Trainer, Layer):
 
     def forward(self, *inputs: Any, training: bool = False, rng: np.random.Generator | None = None) -> tuple[Any, Any]:
         """Return the outputs, and the record of the pass as the cache."""
-        plan = self.plan_for([x.shape for x in inputs], training=training, gradients="all", fused=False, with_loss=False)
+        plan = self.plan_for(
+            [x.shape for x in inputs], training=training, gradients="all", fused=False, with_loss=False
+        )
         randomness = Randomness(int(rng.integers(2**32))) if rng is not None else None
         record = plan.forward(inputs, randomness)
         outputs = plan.outputs_of(record)
@@ -339,117 +343,6 @@ class Model(Trainer, Layer):
         return {**self.__dict__, "_plans": OrderedDict()}
 
 
-class Sequential(Model):
-    """Layers one after the other.
-
-    Args:
-        layers: the layers, the first optionally ``cl.Input(shape)``; without it the model is connected at the first
-            call or ``fit``.
-        name: Keras's numbering if None.
-    """
-
-    def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
-        Layer.__init__(self, name=name or _default_name(self))
-        self._stack: list[Layer] = []
-        self._set_trainable_later = trainable
-        self._plans = OrderedDict()
-        self.graph = Graph([], [])
-        for layer in layers or []:
-            self.add(layer)
-
-    def add(self, layer: Any, rebuild: bool = True) -> None:
-        """Put a layer at the end."""
-        if isinstance(layer, Symbol):
-            layer = layer.node.layer
-        if not isinstance(layer, Layer):
-            raise ValueError(f"Sequential.add takes a layer; got {type(layer).__name__}.")
-        if any(layer.name == other.name for other in self._stack):
-            raise ValueError(f"there is a layer named {layer.name!r} already; give each layer its own name.")
-        if isinstance(layer, InputLayer) and self._stack:
-            raise ValueError("the input is the first layer of a Sequential; this one has layers already.")
-        if not self._stack and not isinstance(layer, InputLayer) and layer.input_spec_shape is not None:
-            self._stack.append(Input(layer.input_spec_shape).node.layer)
-        elif not self._stack and isinstance(layer, Model) and layer.built:
-            self._stack.append(Input(layer.inputs[0].shape[1:]).node.layer)
-        self._stack.append(layer)
-        self._reconnect()
-
-    def pop(self, rebuild: bool = True) -> Layer:
-        """Take the last layer off and return it."""
-        layer = self._stack.pop()
-        self._reconnect()
-        return layer
-
-    def build(self, input_shape: Any = None) -> None:
-        """Connect the layers for inputs of this shape, batch axis included."""
-        if input_shape is not None and self._stack and not isinstance(self._stack[0], InputLayer):
-            self._stack.insert(0, Input(tuple(input_shape)[1:]).node.layer)
-            self._reconnect()
-
-    def _reconnect(self) -> None:
-        self.built = False
-        if len(self._stack) < 2 or not isinstance(self._stack[0], InputLayer):
-            return
-        x = self._stack[0].nodes[0].outputs[0]
-        y = x
-        for layer in self._stack[1:]:
-            y = next((n.outputs[0] for n in layer.nodes if n.inputs == (y,)), None) or layer(y)
-        compiled = self._compile_arguments
-        self._connect(x, y)
-        if not self._set_trainable_later:
-            self.trainable = False
-        if compiled is not None:
-            self.compile(**compiled)
-
-    def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Say how the model is trained; see ``Model.compile``."""
-        if not self.built:
-            names = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
-            self._compile_arguments = dict(zip(names, args, strict=False)) | kwargs
-            return
-        super().compile(*args, **kwargs)
-
-    def _need_built(self) -> None:
-        if not self.built:
-            raise ValueError(
-                "this Sequential does not know its input's shape yet: begin it with cl.Input(shape), or call it on data."
-            )
-
-    def standardize_inputs(self, x: Any) -> list[np.ndarray]:
-        """Return the input array; the layers are connected for its shape if they are not yet."""
-        if not self.built:
-            if not self._stack:
-                raise ValueError("this Sequential has no layers: add some first.")
-            self.build(np.shape(x))
-        return super().standardize_inputs(x)
-
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers, without the input."""
-        return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
-
-    @property
-    def weights(self) -> list[Variable]:
-        """All variables, layer by layer."""
-        return list(_distinct(variable for layer in self._stack for variable in layer.weights))
-
-    def __call__(self, *inputs: Any, training: bool | None = None) -> Any:
-        """Apply the model; the layers are connected for the input's shape if they are not yet."""
-        if not self.built and inputs and isinstance(inputs[0], Symbol):
-            self.build(inputs[0].shape)
-        return super().__call__(*inputs, training=training)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what rebuilds the model without its weights, in Keras's form."""
-        return model_config.sequential_config(self)
-
-
-def _default_name(model: Model) -> str:
-    from convolens.naming import unique_name
-
-    return unique_name("Functional" if type(model) is Model else type(model).__name__)
-
-
 def _flat(structure: Any, what: str) -> list[Symbol]:
     if isinstance(structure, Mapping):
         symbols = list(structure.values())
@@ -475,7 +368,7 @@ def _numbered(names: list[str]) -> list[str]:
     return found
 
 
-def _distinct(variables: Iterator[Variable]) -> Iterator[Variable]:
+def distinct(variables: Iterator[Variable]) -> Iterator[Variable]:
     seen: set[int] = set()
     for variable in variables:
         if id(variable) not in seen:

@@ -12,7 +12,14 @@ from convolens.layers.base import Layer
 from convolens.layers.base import registry as layer_registry
 from convolens.symbol import Node, Symbol
 
-__all__ = ["deserialize", "functional_config", "model_from_config", "sequential_config", "serialize_layer", "serialize_model"]
+__all__ = [
+    "deserialize",
+    "functional_config",
+    "model_from_config",
+    "sequential_config",
+    "serialize_layer",
+    "serialize_model",
+]
 
 _MODELS = ("Functional", "Model", "Sequential")
 
@@ -79,9 +86,7 @@ def functional_config(model: Any) -> dict[str, Any]:
 
 def _calls_by_layer(model: Any) -> dict[Layer, list[Node]]:
     inside = set(model.graph.nodes)
-    return {
-        layer: [node for node in layer.nodes if node in inside or not node.inputs] for layer in model.graph.layers
-    }
+    return {layer: [node for node in layer.nodes if node in inside or not node.inputs] for layer in model.graph.layers}
 
 
 def _origin(symbol: Symbol, calls: Mapping[Layer, list[Node]]) -> list[Any]:
@@ -125,7 +130,8 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | N
         raise ValueError(f"a layer's configuration has 'class_name' and 'config'; got {str(config)[:80]}.")
     name = config["class_name"]
     if name in _MODELS and not (custom_objects and name in custom_objects):
-        from convolens.model import Model, Sequential
+        from convolens.model import Model
+        from convolens.sequential import Sequential
 
         return model_from_config(Sequential if name == "Sequential" else Model, config["config"], custom_objects)
     _refuse_code(config, custom_objects)
@@ -145,7 +151,7 @@ def _refuse_code(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | 
 
 def model_from_config(cls: Any, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Make a model from what its ``get_config`` gave."""
-    from convolens.model import Sequential
+    from convolens.sequential import Sequential
 
     if "input_layers" not in config:
         maker = cls if issubclass(cls, Sequential) else Sequential
@@ -183,8 +189,7 @@ def model_from_config(cls: Any, config: Mapping[str, Any], custom_objects: Mappi
             return {key: rebuild(value) for key, value in structure.items()}
         if structure and isinstance(structure[0], str):
             return symbol_of(structure)
-        found = [rebuild(value) for value in structure]
-        return found
+        return [rebuild(value) for value in structure]
 
     inputs, outputs = rebuild(config["input_layers"]), rebuild(config["output_layers"])
     model = cls(inputs, outputs, name=config.get("name"))

@@ -30,9 +30,10 @@ class Objective:
     def __init__(self, graph: Graph, per_output: Sequence[losses.Loss | None], weights: Sequence[float]) -> None:
         self.losses = list(per_output)
         self.weights = list(weights)
+        lasts = [getattr(symbol.node.layer, "activation", None) for symbol in graph.outputs]
         self.fused = [
-            None if loss is None else losses.fused(loss, getattr(symbol.node.layer, "activation", None))
-            for loss, symbol in zip(self.losses, graph.outputs, strict=True)
+            None if loss is None or last is None else losses.fused(loss, last)
+            for loss, last in zip(self.losses, lasts, strict=True)
         ]
 
     def __call__(

@@ -15,18 +15,18 @@ for the first ``step.count`` of them, or None if the first has to run as written
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 
-from convolens.graph import Graph, Randomness, run_backward, run_forward
+from convolens.graph import Graph, Randomness, Step, run_backward, run_forward
 from convolens.kernels.operations import Operation
 from convolens.layers.base import ActivatedLayer, Layer
 from convolens.variable import Variable
 
-__all__ = ["NativeStep", "Plan", "Record", "Step"]
+__all__ = ["NativeStep", "Plan", "Record"]
 
 
 class NativeStep(Protocol):
@@ -56,41 +56,6 @@ class NativeStep(Protocol):
 
     def update_state(self, cache: Any) -> None:
         """Move moving averages; called between forward and backward of a train step."""
-
-
-@dataclass
-class Step:
-    """One entry of a plan.
-
-    Attributes:
-        name: what it does, in words.
-        kind: ``"plain"``, ``"native"``, ``"enter"`` or ``"leave"``.
-        inputs, outputs: the places of its values.
-        node: the number of its (first) call in the graph.
-        layers: the layers it stands for.
-        parameters: the variables it has gradients of, by their keys.
-        forward, backward: the work.
-        update_state: what moves state that no gradient moves, or None.
-        stochastic: whether it draws random numbers in training.
-        need_dx: whether its inputs' gradients are wanted.
-        frees: places whose value is not needed after it.
-        destinations: a native step's places for gradients.
-    """
-
-    name: str
-    kind: str
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    node: int
-    layers: tuple[Layer, ...]
-    parameters: Mapping[str, Variable]
-    forward: Callable[..., Any]
-    backward: Callable[..., Any]
-    update_state: Callable[[Any], None] | None = None
-    stochastic: bool = False
-    need_dx: bool = True
-    frees: tuple[int, ...] = ()
-    destinations: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass
@@ -154,7 +119,7 @@ class Plan:
         self._slot_of: dict[int, int] = {}
         self.inputs = tuple(self._new_slot(shape) for shape in input_shapes)
         self._slot_of.update({id(symbol): slot for symbol, slot in zip(graph.inputs, self.inputs, strict=True)})
-        self._wanted = {slot: gradients == "all" for slot in self.inputs}
+        self._wanted = dict.fromkeys(self.inputs, gradients == "all")
         self.places: list[tuple[int | None, tuple[int, ...]]] = []
         actions = [action for number in range(len(graph.nodes)) for action in self._actions(number)]
         self.outputs = tuple(self._slot_of[id(symbol)] for symbol in graph.outputs)
@@ -268,7 +233,7 @@ class Plan:
             self._in_layout(output, "plain", last.node)
 
     def _add_plain(self, action: _Action) -> None:
-        layer = action.layer
+        layer: Any = action.layer
         cell_by_cell = layer.activation.elementwise if action.part == "activation" else layer.elementwise
         at_hand = [self._layouts[slot] for slot in action.inputs]
         stays = cell_by_cell and all("native" in layouts for layouts in at_hand)
@@ -389,7 +354,8 @@ def _preactivation(slot: int, actions: list[_Action]) -> int | None:
     for action in actions:
         if slot in action.outputs:
             ends_in_activation = action.part == "activation" or (
-                action.part == "layer" and getattr(action.layer, "activation", None) is not None
+                action.part == "layer"
+                and getattr(action.layer, "activation", None) is not None
                 and not isinstance(action.layer, ActivatedLayer)
             )
             return action.inputs[0] if ends_in_activation else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,7 +43,11 @@ def print_summary(
     for number, heading in enumerate(headings):
         share = round(100 * positions[number]) if positions and number < len(positions) else None
         table.add_column(
-            heading, justify="right" if heading == "Param #" else "left", header_style="bold", ratio=share, overflow="fold"
+            heading,
+            justify="right" if heading == "Param #" else "left",
+            header_style="bold",
+            ratio=share,
+            overflow="fold",
         )
     for layer, depth in _listed(model, expand_nested, layer_range):
         row = ["   " * depth + f"{layer.name} ({type(layer).__name__})", _shapes(layer), _count(layer)]
@@ -76,8 +81,7 @@ def _is_chain(model: Any) -> bool:
     if len(model.inputs) > 1 or len({node.layer for node in nodes}) < len(nodes):
         return False
     return all(
-        len(after.inputs) == 1 and after.inputs[0] in before.outputs
-        for before, after in zip(nodes, nodes[1:], strict=False)
+        len(after.inputs) == 1 and after.inputs[0] in before.outputs for before, after in itertools.pairwise(nodes)
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,14 +129,16 @@ class IterableBatches:
         steps: how many batches make an epoch, or None for all.
     """
 
-    def __init__(self, source: Iterable[Any], unpack: Callable[[Any, Any, Any], Batch], steps: int | None = None) -> None:
+    def __init__(
+        self, source: Iterable[Any], unpack: Callable[[Any, Any, Any], Batch], steps: int | None = None
+    ) -> None:
         self.source = source
         self.unpack = unpack
         self.steps = steps
         self._running: Iterator[Any] | None = None
 
     def __len__(self) -> int:
-        return self.steps or (len(self.source) if hasattr(self.source, "__len__") else 0)
+        return self.steps or (len(self.source) if isinstance(self.source, Sized) else 0)
 
     def epoch(self, seed: int = 0, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of one epoch, without the first ``start``."""

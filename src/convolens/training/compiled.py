@@ -34,6 +34,9 @@ def loss_per_output(loss: Any, names: Sequence[str]) -> list[losses.Loss | None]
 def weight_per_output(loss_weights: Any, names: Sequence[str]) -> list[float]:
     """Return what every output's loss counts; 1 where nothing is said."""
     given = _per_output(loss_weights, names, "loss_weights")
+    for weight in given:
+        if weight is not None and not isinstance(weight, int | float | np.number):
+            raise ValueError(f"loss_weights are numbers; got {weight!r}. (Metrics go by name: metrics=[...].)")
     return [1.0 if weight is None else float(weight) for weight in given]
 
 

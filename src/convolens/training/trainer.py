@@ -54,7 +54,15 @@ class Trainer:
     trainable_weights: Any
     _compile_arguments: dict[str, Any] | None = None
 
-    def plan_for(self, shapes: list[tuple[int, ...]], **options: Any) -> Plan:
+    def plan_for(
+        self,
+        shapes: Sequence[tuple[int, ...]],
+        *,
+        training: bool = False,
+        gradients: str = "none",
+        fused: bool = True,
+        with_loss: bool = True,
+    ) -> Plan:
         """Return the plan for inputs of these shapes; see ``Plan`` for the options."""
         raise NotImplementedError
 
@@ -298,7 +306,9 @@ class Trainer:
         batches = make_batches(self, x, y, sample_weight, steps=steps_per_epoch, **options)
         validation = None
         if validation_data is not None:
-            validation = self._validation_batches(validation_data, validation_batch_size or batch_size, validation_steps)
+            validation = self._validation_batches(
+                validation_data, validation_batch_size or batch_size, validation_steps
+            )
         self.progress = Progress(random_source.next_seed(), initial_epoch)
         self.stop_training = False
         watchers = callback_module.CallbackList(
