@@ -67,7 +67,10 @@ class ReLU(Activation, name="relu"):
             passes &= (z >= 0) & (z < 6 if six else z <= self.max_value)
         dz = dy * passes
         if self.negative_slope:
-            dz += dy * (self.negative_slope * (z < self.threshold)).astype(dy.dtype)
+            # At the threshold itself the slope is 0, but TensorFlow's leaky_relu has the negative slope at 0.
+            leaky = self.max_value is None and not self.threshold
+            below = z <= 0 if leaky else z < self.threshold
+            dz += self.negative_slope * dy * below
         return dz
 
 
@@ -128,6 +131,11 @@ class SELU(ELU, name="selu"):
     def __init__(self) -> None:
         super().__init__(alpha=1.6732632423543772848170429916717)
         self.options = {}
+
+    def backward(self, dy: np.ndarray, cache: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """Return ``dy`` times ``scale`` where ``z >= 0``, else times ``y + scale * alpha``."""
+        z, y = cache
+        return dy * np.where(z >= 0, z.dtype.type(self.scale), y + self.scale * self.alpha)
 
 
 @registry.register("hard_sigmoid")
