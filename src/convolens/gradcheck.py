@@ -415,5 +415,5 @@ def _slope_at(at: Callable[[float], float], here: float, h: float, largest: floa
     is_flat = bend <= 1e-4 * max(abs(right), abs(left), 1e-3 * largest) + 4 * noise
     slope = (after - before) / (2 * h)
     if is_flat:
-        slope = (4 * slope - (at(2 * h) - at(-2 * h)) / (4 * h)) / 3
+        slope = (4 * (at(h / 2) - at(-h / 2)) / h - slope) / 3
     return _Slope(slope, bend, noise, is_flat)

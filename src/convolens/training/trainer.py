@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from convolens.trace import Trace
 from convolens.training import callbacks as callback_module
 from convolens.training.batches import Batch, is_batches, make_batches, split_off
 from convolens.training.compiled import MetricSet, loss_per_output, weight_per_output
+from convolens.training.step import test_step, train_step
 
 __all__ = ["Progress", "Trainer"]
 
@@ -48,6 +48,7 @@ class Trainer:
     optimizer: Any = None
     loss: Any = None
     objective: Objective | None = None
+    metric_set: MetricSet
     history: Any = None
     stop_training = False
     progress: Progress = Progress(0)
@@ -121,7 +122,9 @@ class Trainer:
         self.loss = loss
         per_output = loss_per_output(loss, self.output_names)
         self.objective = Objective(self.graph, per_output, weight_per_output(loss_weights, self.output_names))
-        self._metrics = MetricSet(metrics, weighted_metrics, self.output_names, [one is not None for one in per_output])
+        self.metric_set = MetricSet(
+            metrics, weighted_metrics, self.output_names, [one is not None for one in per_output]
+        )
         self.stop_training = False
         self._compile_arguments = {
             "optimizer": self.optimizer,
@@ -140,12 +143,12 @@ class Trainer:
     def metrics_names(self) -> list[str]:
         """``loss`` and the names of the metrics, in the order in which ``evaluate`` returns them."""
         self._need_objective()
-        return list(self._metrics.result())
+        return list(self.metric_set.result())
 
     def reset_metrics(self) -> None:
         """Begin the means of the loss and of all metrics anew."""
         self._need_objective()
-        self._metrics.reset()
+        self.metric_set.reset()
 
     def _need_compiled(self) -> None:
         if not self.compiled:
@@ -158,54 +161,6 @@ class Trainer:
         return self.objective
 
     # One batch.
-
-    def _train_step(self, batch: Batch, randomness: Randomness, check_finite: bool) -> None:
-        """Forward, loss, backward, optimiser, moving averages, metrics."""
-        objective = self._need_objective()
-        if batch.y is None:
-            raise ValueError("training needs targets: pass y.")
-        variables = self.trainable_weights
-        optimizer = self.optimizer
-        if not optimizer.built:
-            optimizer.build(variables)
-        xs = self.cast_inputs(batch.x)
-        plan = self.plan_for([x.shape for x in xs], training=True, gradients="parameters")
-        record = plan.forward(xs, randomness)
-        total, per_output, d_values = objective(plan, record, batch.y, batch.sample_weight)
-        total += objective.regularization(variables)
-        if check_finite and not math.isfinite(total):
-            raise FloatingPointError(self._where_not_finite(batch, total, randomness))
-        outputs = plan.outputs_of(record)
-        plan.update_state(record)
-        sink = _Sink(plan, optimizer, variables)
-        plan.backward(record, d_values, sink)
-        sink.finish()
-        self._metrics.update(total, per_output, batch.y, outputs, batch.sample_weight)
-
-    def _where_not_finite(self, batch: Batch, loss: float, randomness: Randomness) -> str:
-        """Run the batch again, kept, and name the first layer whose output is not finite."""
-        progress = self.progress
-        where = f"the loss became {loss} in epoch {progress.epoch + 1}, batch {progress.batch + 1}"
-        with np.errstate(all="ignore"):
-            trace = Trace.of_pass(self, self.cast_inputs(batch.x), None, None, training=True, randomness=randomness)
-        for step in trace:
-            for value in (step.z, step.output):
-                if value is not None and not np.isfinite(value).all():
-                    fed = any(not np.isfinite(one).all() for one in step.inputs)
-                    hint = "the input holds NaN or infinity" if fed else "lower the learning rate, or clip gradients"
-                    return f"{where}; first seen in the output of layer {step.layer.name!r}. Mend: {hint}."
-        return f"{where}; all layers' outputs are finite, so it arose in the loss. Mend: check y, or the learning rate."
-
-    def _test_step(self, batch: Batch) -> None:
-        objective = self._need_objective()
-        if batch.y is None:
-            raise ValueError("evaluation needs targets: pass y.")
-        xs = self.cast_inputs(batch.x)
-        plan = self.plan_for([x.shape for x in xs], training=False, gradients="none")
-        record = plan.forward(xs)
-        total, per_output, _ = objective(plan, record, batch.y, batch.sample_weight, gradients=False)
-        total += objective.regularization(self.trainable_weights)
-        self._metrics.update(total, per_output, batch.y, plan.outputs_of(record), batch.sample_weight)
 
     def _predict_step(self, xs: list[np.ndarray]) -> list[Any]:
         xs = self.cast_inputs(xs)
@@ -221,7 +176,8 @@ class Trainer:
         self.reset_metrics()
         step = self.progress.step
         randomness = Randomness(self.progress.seed, step)
-        self._train_step(batch, randomness, check_finite=True)
+        self._need_objective()
+        train_step(self, batch, randomness)
         self.progress.step = step + 1
         return self._results(return_dict)
 
@@ -230,7 +186,7 @@ class Trainer:
         self._need_compiled()
         batch = self._one_batch(x, y, sample_weight, None)
         self.reset_metrics()
-        self._test_step(batch)
+        test_step(self, batch)
         return self._results(return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -242,7 +198,7 @@ class Trainer:
         return next(iter(batches.epoch()))
 
     def _results(self, as_dict: bool) -> Any:
-        logs = self._metrics.result()
+        logs = self.metric_set.result()
         if as_dict:
             return logs
         return next(iter(logs.values())) if len(logs) == 1 else list(logs.values())
@@ -325,7 +281,7 @@ class Trainer:
                 self.reset_metrics()
                 watchers.on_epoch_begin(epoch)
                 self._train_epoch(batches, watchers, check_finite)
-                logs = self._metrics.result()
+                logs = self.metric_set.result()
                 if validation is not None and _is_due(epoch + 1, validation_freq):
                     logs |= {f"val_{name}": value for name, value in self._evaluate(validation, watchers).items()}
                 self.progress.batch = 0
@@ -344,12 +300,12 @@ class Trainer:
         for batch in batches.epoch(progress.seed, progress.epoch, progress.batch):
             if watched:
                 watchers.on_train_batch_begin(progress.batch)
-            self._train_step(batch, Randomness(progress.seed, progress.step), check_finite)
+            train_step(self, batch, Randomness(progress.seed, progress.step), check_finite)
             done = progress.batch
             progress.batch += 1
             progress.step += 1
             if watched:
-                watchers.on_train_batch_end(done, self._metrics.result())
+                watchers.on_train_batch_end(done, self.metric_set.result())
             if self.stop_training:
                 break
 
@@ -365,9 +321,9 @@ class Trainer:
         watchers.on_test_begin()
         for number, batch in enumerate(batches.epoch()):
             watchers.on_test_batch_begin(number)
-            self._test_step(batch)
+            test_step(self, batch)
             watchers.on_test_batch_end(number, None)
-        logs = self._metrics.result()
+        logs = self.metric_set.result()
         watchers.on_test_end(logs)
         return logs
 
@@ -414,46 +370,6 @@ class Trainer:
         if not parts:
             raise ValueError("the data is empty: there was no batch to predict.")
         return self.pack_outputs([np.concatenate(column) for column in zip(*parts, strict=True)])
-
-
-class _Sink:
-    """Takes the gradients of one backward pass to the optimiser's vector, adding those of shared layers."""
-
-    def __init__(self, plan: Plan, optimizer: Any, variables: list[Any]) -> None:
-        self.steps = plan.steps
-        self.optimizer = optimizer
-        self.variables = variables
-        self.views = optimizer.gradient_view_of
-        self.written: set[int] = set()
-
-    def __call__(self, number: int, gradients: Mapping[str, np.ndarray]) -> None:
-        parameters = self.steps[number].parameters
-        for key, gradient in gradients.items():
-            variable = id(parameters[key])
-            view = self.views.get(variable)
-            if view is None:
-                continue
-            if variable in self.written:
-                view += gradient
-            else:
-                if gradient is not view:
-                    view[...] = gradient
-                self.written.add(variable)
-
-    def finish(self) -> None:
-        """Add the regularisers' gradients and move the weights."""
-        for variable in self.variables:
-            view = self.views.get(id(variable))
-            if variable.regularizer is not None and view is not None:
-                if id(variable) not in self.written:
-                    view[...] = 0
-                    self.written.add(id(variable))
-                view += variable.regularizer.gradient(variable.value)
-        moved = [variable for variable in self.variables if id(variable) in self.written]
-        if len(moved) == len(self.views):
-            self.optimizer.step()
-        else:
-            self.optimizer.apply([self.views[id(variable)] for variable in moved], moved)
 
 
 def _copied(array: np.ndarray) -> np.ndarray:
