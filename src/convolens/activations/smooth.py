@@ -50,9 +50,8 @@ class GELU(Activation, name="gelu"):
         """Return ``z * p(z)``; the cache is ``z`` and the derivative."""
         if self.approximate:
             root = math.sqrt(2 / math.pi)
-            t = np.tanh(root * (z + 0.044715 * z**3))
-            p = 0.5 * (1 + t)
-            dp = 0.5 * (1 - t * t) * root * (1 + 3 * 0.044715 * z * z)
+            p = _logistic(2 * root * (z + 0.044715 * z**3))  # (1 + tanh(u)) / 2 = sigmoid(2 * u), accurate in the tails
+            dp = p * (1 - p) * 2 * root * (1 + 3 * 0.044715 * z * z)
         else:
             from scipy.special import ndtr
 
@@ -175,8 +174,8 @@ class _Normalized(Activation):
     elementwise = False
 
     def __init__(self, axis: int | tuple[int, ...] = -1) -> None:
-        super().__init__(axis=axis)
         self.axis: Any = tuple(axis) if isinstance(axis, list) else axis
+        super().__init__(axis=self.axis)
 
 
 @registry.register("softmax")
