@@ -318,4 +318,4 @@ class LayerNormalization(Normalization):
         through_variance = normalized * np.mean(g * normalized, axis=axes, keepdims=True)
         dx = (g - through_mean - through_variance) / deviation
         gradients = {"gamma": (d_output * normalized).sum(axis=others), "beta": d_output.sum(axis=others)}
-        return dx, {name: gradients[name] for name in self.parameters}
+        return dx, {name: gradients[name].reshape(variable.shape) for name, variable in self.parameters.items()}
