@@ -3,7 +3,7 @@ import type { ExplainerRecord, LayerRecord } from '../record/format';
 import { activationBackward, activationForward, knowsActivation } from './activations';
 import { operations, withRegularizer, type Forward, type Operation } from './layers';
 import { isCrossentropy, knowsLoss, lossOf } from './losses';
-import { added, tensor, type Tensor } from './tensor';
+import { added, map, tensor, type Tensor } from './tensor';
 
 /** All numbers of one node. Null is "not known": not recorded, or beyond what the engine computes. */
 export interface NodeValues {
@@ -53,9 +53,9 @@ export type Starts = ReadonlyMap<number, Tensor>;
 /**
  * Runs the network from `starts` (the input images, by node).
  *
- * A node the engine cannot compute, and all that follow it, stay null.
+ * A node the engine cannot compute has the numbers of `recorded`; without them it, and all that follow it, stay null.
  */
-export function forward({ record, parameters }: Network, starts: Starts): Values {
+export function forward({ record, parameters }: Network, starts: Starts, recorded?: Values): Values {
   const nodes = record.nodes.map(empty);
   record.nodes.forEach((node, k) => {
     const values = nodes[k];
@@ -66,7 +66,10 @@ export function forward({ record, parameters }: Network, starts: Starts): Values
     }
     const operation = operationOf(layer);
     const inputs = node.inputs.map((i) => nodes[i].output);
-    if (!operation || inputs.some((x) => !x)) return;
+    if (!operation || inputs.some((x) => !x)) {
+      if (recorded) Object.assign(values, { output: recorded.nodes[k].output, z: recorded.nodes[k].z });
+      return;
+    }
     const pass = { inputs: inputs as Tensor[], parameters: parameters[node.layer], options: layer.options };
     const done = operation.forward(pass);
     values.z = done.output;
@@ -81,6 +84,8 @@ interface Seed {
   node: number;
   gradient: Tensor;
   before: boolean;
+  /** With `before`: the gradient on the output itself, which the pass does not need but a reader wants to see. */
+  shown?: Tensor;
 }
 
 function lossSeeds({ record, targets }: Network, values: Values): { seeds: Seed[]; loss: number | null } {
@@ -92,9 +97,11 @@ function lossSeeds({ record, targets }: Network, values: Values): { seeds: Seed[
     if (!output || !target || !knowsLoss(spec.class)) return { seeds: [], loss: null };
     const logits = spec.fused ? logitsOf(record, values, spec.node) ?? z : null;
     const { value, gradient } = lossOf(spec.class, spec.options, output, target, logits);
+    const weighted = (d: Tensor): Tensor => map(d, (v) => v * spec.weight);
+    const before = spec.fused && isCrossentropy(spec.class);
+    const shown = before ? weighted(lossOf(spec.class, spec.options, output, target, null).gradient) : undefined;
     loss += spec.weight * value;
-    for (let k = 0; k < gradient.data.length; k++) gradient.data[k] *= spec.weight;
-    seeds.push({ node: spec.node, gradient, before: spec.fused && isCrossentropy(spec.class) });
+    seeds.push({ node: spec.node, gradient: weighted(gradient), before, shown });
   }
   return { seeds, loss: record.losses.length ? loss : null };
 }
@@ -106,11 +113,11 @@ export function logitsOf(record: ExplainerRecord, values: Values, node: number):
   return from === undefined ? null : values.nodes[from].output;
 }
 
-/** Runs back from the losses, filling gradients into `values`. */
-export function backward(network: Network, values: Values): void {
+/** Runs back from the losses, filling gradients into `values`; `recorded` ones stand in below a layer it cannot compute. */
+export function backward(network: Network, values: Values, recorded?: Values): void {
   const { seeds, loss } = lossSeeds(network, values);
   values.loss = loss;
-  if (seeds.length) propagate(network, values, seeds);
+  if (seeds.length) propagate(network, values, seeds, recorded);
   addRegularizers(network, values);
 }
 
@@ -123,13 +130,16 @@ export function backwardFromScore(network: Network, values: Values, node: number
   propagate(network, values, [{ node, gradient, before: true }]);
 }
 
-function propagate({ record, parameters }: Network, values: Values, seeds: Seed[]): void {
+function propagate({ record, parameters }: Network, values: Values, seeds: Seed[], recorded?: Values): void {
+  const beyond = new Set(record.nodes.flatMap((node) => (operationOf(record.layers[node.layer]) ? [] : node.inputs)));
   for (let k = record.nodes.length - 1; k >= 0; k--) {
     const node = record.nodes[k];
     const layer = record.layers[node.layer];
     const at = values.nodes[k];
     const seed = seeds.find((s) => s.node === k);
+    if (recorded && beyond.has(k)) at.d_output = recorded.nodes[k].d_output;
     const skipActivation = Boolean(seed?.before && (layer.activation || isActivationLayer(layer)));
+    if (seed?.shown && skipActivation) at.d_output = seed.shown;
     if (seed && !skipActivation) at.d_output = at.d_output ? added(at.d_output, seed.gradient) : seed.gradient;
     if (layer.class === 'InputLayer' || !at.output || !at.z) {
       at.d_z = at.d_output;

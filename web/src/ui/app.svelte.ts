@@ -1,0 +1,278 @@
+/** What the page shows and what the reader has chosen. One instance, made once the record is read. */
+import { backward, consumersOf, forward, layerOf, operationOf, type Network, type Values } from '../engine/network';
+import { largestDifference, tensor, type Tensor } from '../engine/tensor';
+import type { Context } from '../explain/types';
+import type { ExplainerRecord } from '../record/format';
+
+export type View = 'network' | 'layer' | 'loss' | 'why' | 'training' | 'trust';
+export type Mode = 'forward' | 'input' | 'gate' | 'weight' | 'walk' | 'table';
+export type Quantity = 'activations' | 'gradients';
+
+export interface WeightChoice {
+  name: string;
+  index: number[];
+}
+
+function recordedValues(record: ExplainerRecord, tensors: Tensor[]): Values {
+  const get = (ref: number | null) => (ref === null ? null : tensors[ref]);
+  return {
+    nodes: record.nodes.map((node) => {
+      const output = get(node.output);
+      const z = get(node.z) ?? (record.layers[node.layer].activation ? null : output);
+      return { output, z, d_output: get(node.d_output), d_z: get(node.d_z), d_inputs: [], cache: null };
+    }),
+    gradients: record.layers.map((layer) => {
+      const known = layer.parameters.flatMap(({ name, gradient }): [string, Tensor][] => (gradient === null ? [] : [[name, tensors[gradient]]]));
+      return new Map(known);
+    }),
+    loss: record.loss,
+  };
+}
+
+/** Recorded numbers where there are any, the engine's elsewhere. */
+function merged(recorded: Values, computed: Values): Values {
+  return {
+    nodes: computed.nodes.map((node, k) => ({
+      ...node,
+      output: recorded.nodes[k].output ?? node.output,
+      z: recorded.nodes[k].z ?? node.z,
+      d_output: recorded.nodes[k].d_output ?? node.d_output,
+      d_z: recorded.nodes[k].d_z ?? node.d_z,
+    })),
+    gradients: computed.gradients.map((sums, i) => new Map([...sums, ...recorded.gradients[i]])),
+    loss: recorded.loss ?? computed.loss,
+  };
+}
+
+export interface Difference {
+  name: string;
+  quantity: string;
+  difference: number;
+  scale: number;
+}
+
+export class App {
+  readonly record: ExplainerRecord;
+  readonly recorded: Values;
+  /** The same numbers computed here, before any change by the reader. */
+  readonly computed: Values;
+  readonly unchanged: Values;
+  readonly consumers: { node: number; input: number }[][];
+  readonly targets: (Tensor | null)[];
+  readonly startImages: Map<number, Tensor>;
+  private readonly startParameters: Map<string, Tensor>[];
+
+  values = $state.raw<Values>() as Values;
+  parameters = $state.raw<Map<string, Tensor>[]>([]);
+  images = $state.raw<Map<number, Tensor>>(new Map());
+  label = $state<number | null>(null);
+  edits = $state<string[]>([]);
+  milliseconds = $state(0);
+
+  view = $state<View>('network');
+  mode = $state<Mode>('forward');
+  quantity = $state<Quantity>('activations');
+  node = $state(0);
+  cell = $state<number[]>([0]);
+  input = $state(0);
+  inputCell = $state<number[]>([0]);
+  weight = $state<WeightChoice>({ name: 'kernel', index: [] });
+  pixel = $state<{ node: number; index: number[] }>({ node: 0, index: [0] });
+  digits = $state(3);
+  dark = $state(typeof matchMedia !== 'undefined' && matchMedia('(prefers-color-scheme: dark)').matches);
+  whatIf = $state(false);
+  dialog = $state<'help' | 'worksheet' | 'source' | null>(null);
+  source = $state('');
+
+  constructor(record: ExplainerRecord, tensors: Tensor[]) {
+    this.record = record;
+    this.consumers = consumersOf(record);
+    this.recorded = recordedValues(record, tensors);
+    this.targets = record.losses.map((loss) => tensors[loss.target]);
+    this.startParameters = record.layers.map((layer) => new Map(layer.parameters.map(({ name, value }) => [name, tensors[value]])));
+    this.startImages = new Map();
+    record.nodes.forEach((node, k) => {
+      const image = this.recorded.nodes[k].output;
+      if (record.layers[node.layer].class === 'InputLayer' && image) this.startImages.set(k, image);
+    });
+    this.label = record.label;
+    this.parameters = this.startParameters;
+    this.images = this.startImages;
+    const network = this.network();
+    this.computed = forward(network, this.startImages, this.recorded);
+    backward(network, this.computed, this.recorded);
+    this.unchanged = merged(this.recorded, this.computed);
+    this.values = this.unchanged;
+    this.pixel = this.brightest();
+    this.choose(Math.min(1, record.nodes.length - 1));
+  }
+
+  get context(): Context {
+    return { record: this.record, parameters: this.parameters, targets: this.currentTargets(), values: this.values };
+  }
+
+  private network(): Network {
+    return { record: this.record, parameters: this.parameters, targets: this.currentTargets() };
+  }
+
+  /** The recorded targets, or those of the label that the reader chose. */
+  private currentTargets(): (Tensor | null)[] {
+    const { label } = this;
+    if (label === this.record.label || label === null) return this.targets;
+    return this.record.losses.map((loss, i) => {
+      const target = this.targets[i];
+      if (!target) return null;
+      if (loss.class === 'SparseCategoricalCrossentropy' || target.data.length === 1) return tensor(target.shape, target.data.map(() => label));
+      return tensor(target.shape, target.data.map((_, k) => (k === label ? 1 : 0)));
+    });
+  }
+
+  private brightest(): { node: number; index: number[] } {
+    const [first] = [...this.startImages];
+    if (!first) return { node: 0, index: [0] };
+    const [node, image] = first;
+    const shape = image.shape;
+    const gradient = this.unchanged.nodes[node].d_output ?? image;
+    const best = gradient.data.reduce((top, value, i) => (Math.abs(value) > Math.abs(gradient.data[top]) ? i : top), 0);
+    const index: number[] = [];
+    for (let axis = shape.length - 1, rest = best; axis >= 0; rest = Math.floor(rest / shape[axis]), axis--) index[axis] = rest % shape[axis];
+    return { node, index };
+  }
+
+  layer(node = this.node) {
+    return layerOf(this.record, node);
+  }
+
+  name(node: number): string {
+    return this.record.nodes[node].name;
+  }
+
+  supported(node: number): boolean {
+    return this.layer(node).class === 'InputLayer' || operationOf(this.layer(node)) !== undefined;
+  }
+
+  /** The first node that what-if cannot pass, or null. */
+  get barrier(): number | null {
+    const found = this.record.nodes.findIndex((_, k) => !this.supported(k));
+    return found < 0 ? null : found;
+  }
+
+  /** Turns to a node and puts the choices in the middle of its maps, or keeps the channel where one is given. */
+  choose(node: number, channel?: number): void {
+    this.node = node;
+    const { shape, inputs } = this.record.nodes[node];
+    this.cell = middle(shape, channel, this.values.nodes[node].output);
+    this.input = 0;
+    this.inputCell = inputs.length ? middle(this.record.nodes[inputs[0]].shape, undefined, this.values.nodes[inputs[0]].output) : [0];
+    const parameter = this.layer(node).parameters.find((p) => p.trainable);
+    const index = parameter ? (this.parameters[this.record.nodes[node].layer].get(parameter.name)?.shape ?? []).map(() => 0) : [];
+    if (index.length && channel !== undefined) index[index.length - 1] = channel;
+    this.weight = { name: parameter?.name ?? '', index };
+    if (!this.modes.includes(this.mode)) this.mode = 'forward';
+  }
+
+  open(node: number, channel?: number): void {
+    this.choose(node, channel);
+    this.view = 'layer';
+  }
+
+  /** What there is to see of the chosen layer. */
+  get modes(): Mode[] {
+    const layer = this.layer();
+    const known = this.values.nodes[this.node].d_output || this.values.nodes[this.node].d_z;
+    const modes: Mode[] = ['forward'];
+    if (known && this.record.nodes[this.node].inputs.length) modes.push('input');
+    if (known && layer.activation) modes.push('gate');
+    if (known && layer.parameters.some((p) => p.trainable)) modes.push('weight');
+    modes.push('table');
+    return modes;
+  }
+
+  get changed(): boolean {
+    return this.edits.length > 0;
+  }
+
+  private recompute(): void {
+    const start = performance.now();
+    const network = this.network();
+    const values = forward(network, this.images);
+    backward(network, values);
+    this.values = values;
+    this.milliseconds = performance.now() - start;
+  }
+
+  private note(edit: string): void {
+    if (!this.edits.includes(edit)) this.edits = [...this.edits, edit];
+    this.recompute();
+  }
+
+  setImage(node: number, image: Tensor): void {
+    this.images = new Map(this.images).set(node, image);
+    this.note(`the image of ${this.name(node)}`);
+  }
+
+  setLabel(label: number): void {
+    this.label = label;
+    this.note('the label');
+  }
+
+  setWeight(layer: number, name: string, index: number, value: number): void {
+    this.replaceParameter(layer, name, (data) => (data[index] = value));
+    this.note(`${this.record.layers[layer].name}/${name}`);
+  }
+
+  /** Sets all weights of one filter (or unit), and its bias, to zero. */
+  blank(layer: number, filter: number): void {
+    for (const { name } of this.record.layers[layer].parameters) {
+      if (name.startsWith('moving')) continue;
+      const n = this.parameters[layer].get(name)!.shape.at(-1)!;
+      this.replaceParameter(layer, name, (data) => {
+        for (let i = filter % n; i < data.length; i += n) data[i] = 0;
+      });
+    }
+    this.note(`filter ${filter} of ${this.record.layers[layer].name}`);
+  }
+
+  private replaceParameter(layer: number, name: string, change: (data: Float64Array) => void): void {
+    const before = this.parameters[layer].get(name)!;
+    const after = tensor(before.shape, before.data);
+    change(after.data);
+    this.parameters = this.parameters.map((map, i) => (i === layer ? new Map(map).set(name, after) : map));
+  }
+
+  reset(): void {
+    this.edits = [];
+    this.images = this.startImages;
+    this.parameters = this.startParameters;
+    this.label = this.record.label;
+    this.values = this.unchanged;
+  }
+
+  /** Recorded beside recomputed, before any change by the reader: the largest difference of each array. */
+  differences(): Difference[] {
+    const found: Difference[] = [];
+    const compare = (name: string, quantity: string, a: Tensor | null | undefined, b: Tensor | null | undefined) => {
+      if (!a || !b || a === b) return;
+      const scale = a.data.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+      found.push({ name, quantity, difference: largestDifference(a, b), scale });
+    };
+    this.record.nodes.forEach((node, k) => {
+      if (!this.supported(k)) return;
+      const [a, b] = [this.recorded.nodes[k], this.computed.nodes[k]];
+      for (const quantity of ['output', 'd_output'] as const) compare(node.name, quantity, a[quantity], b[quantity]);
+    });
+    this.record.layers.forEach((layer, i) => {
+      for (const { name } of layer.parameters)
+        compare(layer.name, `gradient of ${name}`, this.recorded.gradients[i].get(name), this.computed.gradients[i].get(name));
+    });
+    return found;
+  }
+}
+
+/** The middle of a map; of a vector, its largest number. */
+function middle(shape: number[], channel: number | undefined, x: Tensor | null): number[] {
+  if (shape.length === 3) return [Math.floor(shape[0] / 2), Math.floor(shape[1] / 2), channel ?? 0];
+  if (channel !== undefined && shape.length === 1) return [channel];
+  const best = x ? x.data.reduce((top, value, i) => (value > x.data[top] ? i : top), 0) : 0;
+  return shape.map((n, axis) => Math.floor(best / shape.slice(axis + 1).reduce((a, b) => a * b, 1)) % n);
+}
