@@ -36,7 +36,9 @@ def generator(*key: int) -> np.random.Generator:
     >>> bool(generator(3, 1).random() == generator(3, 1).random())
     True
     """
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([checked(part) for part in key])))
+    # The length is part of it, because a SeedSequence takes (3,) and (3, 0) for the same.
+    entropy = [len(key), *(checked(part) for part in key)]
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
 
 
 def checked(seed: int) -> int:
