@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ os.environ["MPLBACKEND"] = "Agg"
 
 
 @pytest.fixture(autouse=True)
-def isolate(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def isolate(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give a test an empty cache and no data folder, and restart the numbering of layers."""
     cache = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("CONVOLENS_CACHE", str(cache))
@@ -23,4 +22,4 @@ def isolate(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
 
     if hasattr(cl, "utils"):
         cl.utils.clear_session()
-    yield cache
+    return cache
