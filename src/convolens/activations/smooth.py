@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from convolens import kernels
 from convolens.activations.base import Activation, registry
 
 __all__ = [
@@ -183,14 +184,27 @@ class Softmax(_Normalized, name="softmax"):
     """``exp(z) / sum(exp(z))`` along an axis."""
 
     def forward(self, z: np.ndarray) -> tuple[np.ndarray, Any]:
-        """Return probabilities; the largest ``z`` is taken off first, so nothing overflows."""
-        y = np.exp(z - z.max(axis=self.axis, keepdims=True))
-        y /= y.sum(axis=self.axis, keepdims=True)
-        return y, y
+        """Return probabilities, by the kernels in use."""
+        if isinstance(self.axis, int):
+            return kernels.backend().softmax_forward(z, self.axis)
+        y, cache = kernels.backend().softmax_forward(self._merged(z))
+        return self._parted(y, z.shape), cache
 
-    def backward(self, dy: np.ndarray, cache: np.ndarray) -> np.ndarray:
-        """Return ``y * (dy - sum(dy * y))``."""
-        return cache * (dy - (dy * cache).sum(axis=self.axis, keepdims=True))
+    def backward(self, dy: np.ndarray, cache: Any) -> np.ndarray:
+        """Return ``y * (dy - sum(dy * y))``, by the kernels in use."""
+        if isinstance(self.axis, int):
+            return kernels.backend().softmax_backward(dy, cache)
+        return self._parted(kernels.backend().softmax_backward(self._merged(dy), cache), dy.shape)
+
+    def _merged(self, array: np.ndarray) -> np.ndarray:
+        """Return the array with its several axes moved behind the others and made one."""
+        last = np.moveaxis(array, self.axis, range(-len(self.axis), 0))
+        return last.reshape(*last.shape[: -len(self.axis)], -1)
+
+    def _parted(self, merged: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Undo ``_merged``."""
+        last = merged.reshape(*merged.shape[:-1], *(shape[axis] for axis in self.axis))
+        return np.moveaxis(last, range(-len(self.axis), 0), self.axis)
 
 
 @registry.register("log_softmax")
