@@ -384,6 +384,9 @@ def _concrete(shape: Sequence[int | None], batch_size: int) -> tuple[int, ...]:
 
 def _fitted(array: np.ndarray, shape: Sequence[int | None], name: str) -> np.ndarray:
     """Return the array if its shape fits; an axis of length 1 at the end may be left out."""
+    given = array.shape
+    if given == tuple(shape[1:]):
+        raise ValueError(f"input {name!r} has shape {given}, one sample; add the batch axis: x[np.newaxis].")
     if array.ndim == len(shape) - 1 and shape[-1] == 1:
         array = array[..., np.newaxis]
     elif array.ndim == len(shape) + 1 and array.shape[-1] == 1:
@@ -392,8 +395,5 @@ def _fitted(array: np.ndarray, shape: Sequence[int | None], name: str) -> np.nda
         want is None or want == have for want, have in zip(shape[1:], array.shape[1:], strict=True)
     )
     if not fits:
-        hint = ""
-        if array.shape == tuple(shape[1:]):
-            hint = " One sample needs a batch axis: x[np.newaxis]."
-        raise ValueError(f"input {name!r} has shape {array.shape}; the model expects {tuple(shape)}.{hint}")
+        raise ValueError(f"input {name!r} has shape {given}; the model expects {tuple(shape)}.")
     return array

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from golden import networks
 
 import convolens as cl
+from golden import networks
 
 STORED = np.load(Path(__file__).parents[1] / "golden" / "training.npz")
 FACTS = json.loads(str(STORED["facts"]))

@@ -404,3 +404,18 @@ class Optimizer:
         if isinstance(settings.get("learning_rate"), Mapping):
             settings["learning_rate"] = schedules.deserialize(settings["learning_rate"], custom_objects)
         return cls(**settings)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what lies in the flat vectors or goes by identity: it is made anew from the variables."""
+        derived = ("vectors", "gradient_view_of", "_slot_variables", "_slots", "_average", "_accumulated", "_scratch")
+        kept = {key: value for key, value in self.__dict__.items() if key not in (*derived, "_everything")}
+        return {**kept, "slot_values": [variable.numpy() for variable in self._slot_variables]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        values = state.pop("slot_values")
+        was_built = state.pop("built")
+        self.__dict__.update(state, built=False, vectors=[], gradient_view_of={}, _slot_variables=[])
+        if was_built:
+            self.build(self._variables)
+            for variable, value in zip(self._slot_variables, values, strict=True):
+                variable.assign(value)

@@ -16,6 +16,7 @@ from convolens.training.batches import Batch
 __all__ = ["test_step", "train_step"]
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # a loss that is not finite is reported once
 def train_step(model: Any, batch: Batch, randomness: Randomness, check_finite: bool = True) -> None:
     """Move a model's weights once.
 
@@ -42,6 +43,7 @@ def train_step(model: Any, batch: Batch, randomness: Randomness, check_finite: b
     model.metric_set.update(total, per_output, batch.y, outputs, batch.sample_weight)
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def test_step(model: Any, batch: Batch) -> None:
     """Take a batch into a model's loss and metrics, without training."""
     if batch.y is None:
