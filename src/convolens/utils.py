@@ -53,8 +53,8 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
     """
     labels = np.asarray(x)
-    if labels.dtype.kind not in "iub" and not np.array_equal(labels, np.trunc(labels)):
-        raise ValueError(f"class numbers are integers; got an array of {labels.dtype} with other numbers.")
+    if labels.dtype.kind not in "iub" and (labels.dtype.kind != "f" or np.any(labels != np.trunc(labels))):
+        raise ValueError(f"class numbers are integers; got {x!r}, an array of {labels.dtype}.")
     labels = labels.astype(np.int64)
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]

@@ -5,6 +5,7 @@ Run with a Python that has keras and tensorflow: ``python tests/golden/make_laye
 itself. Inputs, weights and ``d_output`` are multiples of 1/64, tie-free unless the case says ties.
 """
 
+import inspect
 import json
 import os
 from pathlib import Path
@@ -22,9 +23,17 @@ ODD = (1, 7, 6, 2)
 
 CASES = [
     ("Conv2D", {"filters": 2, "kernel_size": 3}, [IMAGES]),
-    ("Conv2D", {"filters": 4, "kernel_size": (2, 3), "strides": (2, 1), "padding": "same", "activation": "relu"}, [IMAGES]),
+    (
+        "Conv2D",
+        {"filters": 4, "kernel_size": (2, 3), "strides": (2, 1), "padding": "same", "activation": "relu"},
+        [IMAGES],
+    ),
     ("Conv2D", {"filters": 2, "kernel_size": 4, "strides": 3, "padding": "same", "use_bias": False}, [ODD]),
-    ("Conv2D", {"filters": 2, "kernel_size": (2, 3), "dilation_rate": 2, "padding": "same", "activation": "tanh"}, [ODD]),
+    (
+        "Conv2D",
+        {"filters": 2, "kernel_size": (2, 3), "dilation_rate": 2, "padding": "same", "activation": "tanh"},
+        [ODD],
+    ),
     ("Conv2D", {"filters": 4, "kernel_size": 2, "groups": 2}, [ODD]),
     ("DepthwiseConv2D", {"kernel_size": 3, "padding": "same"}, [IMAGES]),
     ("DepthwiseConv2D", {"kernel_size": 2, "strides": 2, "depth_multiplier": 2, "activation": "elu"}, [ODD]),
@@ -32,9 +41,17 @@ CASES = [
     ("SeparableConv2D", {"filters": 4, "kernel_size": 3, "padding": "same", "depth_multiplier": 2}, [IMAGES]),
     ("SeparableConv2D", {"filters": 2, "kernel_size": 2, "strides": 2, "use_bias": False, "activation": "relu"}, [ODD]),
     ("Conv2DTranspose", {"filters": 2, "kernel_size": 3}, [IMAGES]),
-    ("Conv2DTranspose", {"filters": 2, "kernel_size": 3, "strides": 2, "padding": "same", "activation": "relu"}, [IMAGES]),
+    (
+        "Conv2DTranspose",
+        {"filters": 2, "kernel_size": 3, "strides": 2, "padding": "same", "activation": "relu"},
+        [IMAGES],
+    ),
     ("Conv2DTranspose", {"filters": 3, "kernel_size": (2, 3), "strides": (3, 2), "use_bias": False}, [IMAGES]),
-    ("Conv2DTranspose", {"filters": 1, "kernel_size": 3, "strides": 2, "padding": "same", "output_padding": 1}, [IMAGES]),
+    (
+        "Conv2DTranspose",
+        {"filters": 1, "kernel_size": 3, "strides": 2, "padding": "same", "output_padding": 1},
+        [IMAGES],
+    ),
     ("Dense", {"units": 3}, [(2, 5)]),
     ("Dense", {"units": 3, "activation": "softmax"}, [(2, 5)]),
     ("Dense", {"units": 2, "use_bias": False, "activation": "sigmoid"}, [(2, 3, 4)]),
@@ -162,13 +179,9 @@ def affine(arrays):
     down, right = rng.uniform(-0.5, 0.5, (2, 6, 1))
     rotation = layers.RandomRotation(0.5)
     zeros = tf.zeros((2, 6))
-    matrix = rotation._compute_affine_matrix(
-        0.5, 0.5, tf.constant(angle, "float32"), *zeros, tf.ones(6), *zeros, 5, 7
-    )
+    matrix = rotation._compute_affine_matrix(0.5, 0.5, tf.constant(angle, "float32"), *zeros, tf.ones(6), *zeros, 5, 7)
     arrays["rotation/angle"] = np.radians(angle)
-    arrays["rotation/y"] = np.asarray(
-        rotation.transform_images(x, {"rotation_matrix": matrix}, training=True)
-    )
+    arrays["rotation/y"] = np.asarray(rotation.transform_images(x, {"rotation_matrix": matrix}, training=True))
     arrays["zoom/height"], arrays["zoom/width"] = height[:, 0], width[:, 0]
     arrays["zoom/y"] = np.asarray(
         layers.RandomZoom(0.5).transform_images(x, {"height_zoom": height, "width_zoom": width}, training=True)
@@ -185,6 +198,13 @@ def affine(arrays):
         )
 
 
+def signature(name):
+    """Positional arguments and their defaults, as JSON."""
+    parameters = list(inspect.signature(getattr(layers, name).__init__).parameters.values())[1:]
+    named = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    return [[p.name, "required" if p.default is p.empty else p.default] for p in named]
+
+
 def main():
     arrays = {}
     cases = []
@@ -198,7 +218,9 @@ def main():
     np.savez_compressed(here / "layers.npz", **arrays)
     versions = {"keras": keras.__version__, "tensorflow": tf.__version__}
     lines = ",\n".join(json.dumps(case) for case in cases)
-    (here / "layers.json").write_text(f'{{"versions": {json.dumps(versions)}, "cases": [\n{lines}\n]}}\n')
+    signatures = {name: signature(name) for name in sorted({"InputLayer", *(name for name, *_ in CASES)})}
+    head = f'{{"versions": {json.dumps(versions)},\n"signatures": {json.dumps(signatures)},\n"cases": [\n'
+    (here / "layers.json").write_text(f"{head}{lines}\n]}}\n")
     print(len(cases), "cases,", (here / "layers.npz").stat().st_size // 1024, "kB")
 
 

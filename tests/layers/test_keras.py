@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from convolens.kernels.affine import affine_forward
 from convolens.layers.base import registry
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-CASES = json.loads((GOLDEN / "layers.json").read_text())["cases"]
+STORED = json.loads((GOLDEN / "layers.json").read_text())
+CASES = STORED["cases"]
 ARRAYS = np.load(GOLDEN / "layers.npz")
 NAMES = [f"{number}-{case['config']['class_name']}" for number, case in enumerate(CASES)]
 cases = pytest.mark.parametrize(("number", "case"), list(enumerate(CASES)), ids=NAMES)
@@ -39,6 +41,14 @@ def tolerance(case: dict) -> dict:
 def test_every_layer_has_a_case() -> None:
     found = {case["config"]["class_name"] for case in CASES}
     assert found == set(registry.classes) - {"InputLayer"}
+
+
+@pytest.mark.parametrize("name", sorted(registry.classes))
+def test_arguments_have_keras_names_order_and_defaults(name: str) -> None:
+    parameters = list(inspect.signature(registry.classes[name].__init__).parameters.values())[1:]  # type: ignore[misc]
+    named = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    ours = [[p.name, "required" if p.default is p.empty else p.default] for p in named]
+    assert json.loads(json.dumps(ours)) == STORED["signatures"][name]
 
 
 @cases
@@ -81,7 +91,9 @@ def test_outputs_and_gradients(number: int, case: dict, kernels: str) -> None:
             if mode == "training":
                 layer.update_state(cache)
                 for i, weight in enumerate(layer.weights):
-                    np.testing.assert_allclose(weight.value, ARRAYS[f"{number}/moved{i}"], rtol=1e-13, err_msg=weight.name)
+                    np.testing.assert_allclose(
+                        weight.value, ARRAYS[f"{number}/moved{i}"], rtol=1e-13, err_msg=weight.name
+                    )
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])

@@ -65,8 +65,8 @@ def number(name: str, value: Any, least: float = -np.inf, most: float = np.inf) 
     """
     is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not is_number or not least <= value <= most:
-        limits = f" from {least:g} to {most:g}" if np.isfinite(most) else f" of at least {least:g}" * np.isfinite(least)
-        raise ValueError(f"{name} is a number{limits}; got {value!r}.")
+        limits = f" from {least:g} to {most:g}" if np.isfinite(most) else f" of at least {least:g}"
+        raise ValueError(f"{name} is a number{limits if np.isfinite(least) else ''}; got {value!r}.")
     return value
 
 

@@ -263,7 +263,11 @@ class Layer:
                 raise ValueError(f"layer {self.name!r} was called on symbols and arrays mixed; pass one kind.")
             return self._call_on_symbols(items, as_list or len(items) > 1)
         arrays = [np.asarray(item) for item in items]
-        self.ensure_built([array.shape for array in arrays], as_list or len(items) > 1)
+        shapes = [array.shape for array in arrays]
+        several = as_list or len(items) > 1
+        self.ensure_built(shapes, several)
+        if type(self).compute_output_shape is not Layer.compute_output_shape:
+            self.compute_output_shape(shapes if several else shapes[0])  # refuses sizes that do not fit
         arrays = [array.astype(self.dtype, copy=False) for array in arrays]
         rng = np.random.default_rng(random_source.next_seed()) if training and self.stochastic else None
         return self.forward(*arrays, training=bool(training), rng=rng)[0]
