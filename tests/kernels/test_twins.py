@@ -84,7 +84,7 @@ def assert_twins(fast: str, operation: str, *arguments: Any, seed: int = 1, **op
 
 def test_every_function_has_the_references_signature(fast: str) -> None:
     ours = kernels.backend(fast)
-    assert ours.__all__ == REFERENCE.__all__
+    assert set(REFERENCE.__all__) <= set(ours.__all__)
     for name in REFERENCE.__all__:
         assert inspect.signature(getattr(ours, name)) == inspect.signature(getattr(REFERENCE, name)), name
 
