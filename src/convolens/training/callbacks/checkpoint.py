@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from convolens.files import replacing
 from convolens.training.callbacks.base import Callback
 from convolens.training.callbacks.watching import MonitorCallback
 
@@ -194,9 +195,8 @@ class BackupAndRestore(Callback):
         self.model.save_weights(self.backup_dir / weights, overwrite=True)
         latest = {"weights": weights, "progress": dataclasses.asdict(progress)}
         kept = [latest, *earlier[: 1 if self.double_checkpoint else 0]]
-        beside = self._index.with_suffix(".part")
-        beside.write_text(json.dumps({"backups": kept}))
-        beside.replace(self._index)
+        with replacing(self._index) as beside:
+            beside.write_text(json.dumps({"backups": kept}))
         for path in self.backup_dir.glob("step-*.weights.h5"):
             if path.name not in {backup["weights"] for backup in kept}:
                 path.unlink()
