@@ -1,0 +1,155 @@
+"""The networks of the tasks. Each is built with the API it is given, so the same lines make it here and in Keras.
+
+``lenet5()`` is a network of this library; ``lenet5(keras)``, after ``import keras``, is the same network in Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import convolens as cl
+
+__all__ = ["NETWORKS", "convolutional_model", "digits_cnn", "happy_model", "lenet5"]
+
+
+def lenet5(
+    api: Any = cl,
+    input_shape: tuple[int, int, int] = (28, 28, 1),
+    classes: int = 10,
+    compile: bool = True,
+    augment: Sequence[Any] = (),
+) -> Any:
+    """Return LeNet-5 with ReLU, max pooling and softmax, He-normal weights.
+
+    Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-based learning applied to document recognition, 1998; there
+    with tanh, trainable average pooling, sparse connections and radial basis functions at the end.
+
+    Args:
+        api: ``convolens`` or ``keras``.
+        input_shape: height, width and channels.
+        classes: how many classes.
+        compile: whether to compile with Adam, cross-entropy of integer labels, and accuracy.
+        augment: layers such as ``RandomTranslation`` to put before the network.
+
+    >>> lenet5().count_params()
+    61706
+    """
+    layers, he = api.layers, "he_normal"
+    inputs = api.Input(input_shape)
+    x = _chain(augment, inputs)
+    x = layers.Conv2D(6, 5, padding="same", activation="relu", kernel_initializer=he)(x)
+    x = layers.MaxPooling2D(2)(x)
+    x = layers.Conv2D(16, 5, activation="relu", kernel_initializer=he)(x)
+    x = layers.MaxPooling2D(2)(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(120, activation="relu", kernel_initializer=he)(x)
+    x = layers.Dense(84, activation="relu", kernel_initializer=he)(x)
+    outputs = layers.Dense(classes, activation="softmax", kernel_initializer=he)(x)
+    return _finished(api.Model(inputs, outputs), compile)
+
+
+def happy_model(
+    api: Any = cl, input_shape: tuple[int, int, int] = (64, 64, 3), compile: bool = True, augment: Sequence[Any] = ()
+) -> Any:
+    """Return the course's smile classifier, built with ``Sequential``: one probability, that the person smiles.
+
+    The arguments are those of ``lenet5``.
+
+    >>> happy_model().count_params()
+    37633
+    """
+    layers = api.layers
+    model = api.Sequential(
+        [
+            api.Input(input_shape),
+            *augment,
+            layers.ZeroPadding2D(3),
+            layers.Conv2D(32, 7),
+            layers.BatchNormalization(axis=3),
+            layers.ReLU(),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    return _finished(model, compile)
+
+
+def convolutional_model(
+    api: Any = cl,
+    input_shape: tuple[int, int, int] = (64, 64, 3),
+    classes: int = 6,
+    compile: bool = True,
+    augment: Sequence[Any] = (),
+) -> Any:
+    """Return the course's classifier of hand signs, built with the functional API.
+
+    The arguments are those of ``lenet5``.
+
+    >>> convolutional_model().count_params()
+    1310
+    """
+    layers = api.layers
+    inputs = api.Input(input_shape)
+    x = _chain(augment, inputs)
+    x = layers.Conv2D(8, 4, padding="same")(x)
+    x = layers.ReLU()(x)
+    x = layers.MaxPooling2D(8, strides=8, padding="same")(x)
+    x = layers.Conv2D(16, 2, padding="same")(x)
+    x = layers.ReLU()(x)
+    x = layers.MaxPooling2D(4, strides=4, padding="same")(x)
+    x = layers.Flatten()(x)
+    outputs = layers.Dense(classes, activation="softmax")(x)
+    return _finished(api.Model(inputs, outputs), compile)
+
+
+def digits_cnn(
+    api: Any = cl,
+    dropout: float = 0.3,
+    input_shape: tuple[int, int, int] = (8, 8, 1),
+    classes: int = 10,
+    compile: bool = True,
+    augment: Sequence[Any] = (),
+) -> Any:
+    """Return a small network for the bundled 8x8 digits.
+
+    Args:
+        api: as in ``lenet5``, and so the other arguments.
+        dropout: the share of features dropped in training; 0 for an exact comparison of engines.
+
+    >>> digits_cnn().count_params()
+    38282
+    """
+    layers = api.layers
+    inputs = api.Input(input_shape)
+    x = _chain(augment, inputs)
+    x = layers.Conv2D(16, 3, padding="same", activation="relu")(x)
+    x = layers.Conv2D(32, 3, padding="same", activation="relu")(x)
+    x = layers.MaxPooling2D(2)(x)
+    x = layers.Flatten()(x)
+    x = layers.Dropout(dropout)(x)
+    x = layers.Dense(64, activation="relu")(x)
+    outputs = layers.Dense(classes, activation="softmax")(x)
+    return _finished(api.Model(inputs, outputs), compile)
+
+
+#: Every network that ``convolens train --model NAME`` can choose.
+NETWORKS: dict[str, Callable[..., Any]] = {
+    network.__name__: network for network in (lenet5, happy_model, convolutional_model, digits_cnn)
+}
+
+
+def _chain(layers: Sequence[Any], x: Any) -> Any:
+    for layer in layers:
+        x = layer(x)
+    return x
+
+
+def _finished(model: Any, compile: bool) -> Any:
+    """Compile with Adam, the cross-entropy that fits the output, and accuracy."""
+    if compile:
+        binary = model.output_shape[-1] == 1
+        loss = "binary_crossentropy" if binary else "sparse_categorical_crossentropy"
+        model.compile(optimizer="adam", loss=loss, metrics=["accuracy"])
+    return model
