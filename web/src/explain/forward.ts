@@ -135,14 +135,14 @@ const poolingSettings = (at: At): PoolingOptions =>
   at.layer.class.startsWith('Global') ? wholeMap(shapeOf(at, at.inputs[0])) : (at.options as PoolingOptions);
 
 /** Of an output of pooling: its position on the map (a global pool has one window) and its channel. */
-function pooledCell(at: At, index: number[]): [number, number, number] {
+function pooledCell(index: number[]): [number, number, number] {
   return index.length === 3 ? [index[0], index[1], index[2]] : [0, 0, index[index.length - 1]];
 }
 
 const pooling = (kind: 'max' | 'mean'): Explainer => (at, index) => {
   const x = inputOf(at);
   if (!x) return empty(kind === 'max' ? 'maxpool' : 'avgpool');
-  const [oy, ox, c] = pooledCell(at, index);
+  const [oy, ox, c] = pooledCell(index);
   const { top, bottom, left, right } = poolingWindow(x.shape, poolingSettings(at), oy, ox);
   const terms: Term[] = [];
   for (let iy = top; iy < bottom; iy++)

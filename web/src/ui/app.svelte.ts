@@ -4,8 +4,8 @@ import { largestDifference, tensor, type Tensor } from '../engine/tensor';
 import type { Context } from '../explain/types';
 import type { ExplainerRecord } from '../record/format';
 
-export type View = 'network' | 'layer' | 'loss' | 'why' | 'training' | 'trust';
-export type Mode = 'forward' | 'input' | 'gate' | 'weight' | 'walk' | 'table';
+export type View = 'network' | 'layer' | 'loss' | 'walk' | 'why' | 'training' | 'trust';
+export type Mode = 'forward' | 'input' | 'gate' | 'weight' | 'table';
 export type Quantity = 'activations' | 'gradients';
 
 export interface WeightChoice {
@@ -81,8 +81,8 @@ export class App {
   digits = $state(3);
   dark = $state(typeof matchMedia !== 'undefined' && matchMedia('(prefers-color-scheme: dark)').matches);
   whatIf = $state(false);
-  dialog = $state<'help' | 'worksheet' | 'source' | null>(null);
-  source = $state('');
+
+
 
   constructor(record: ExplainerRecord, tensors: Tensor[]) {
     this.record = record;
