@@ -246,7 +246,7 @@ class _Checker:
 
     def _check_call(self, number: int, layer: Layer, arrays: list[np.ndarray]) -> None:
         def run() -> tuple[Any, Any]:
-            rng = self.randomness.of_node(number) if layer.stochastic and self.training else None
+            rng = self.randomness.of_node(number, layer.seed) if layer.stochastic and self.training else None
             return layer.forward(*arrays, training=self.training, rng=rng)
 
         output, cache = run()

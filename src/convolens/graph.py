@@ -100,9 +100,9 @@ class Randomness:
         self.seed = seed
         self.step = step
 
-    def of_node(self, index: int) -> np.random.Generator:
-        """Return a fresh generator for the graph's call number ``index``."""
-        return generator(self.seed, self.step, index)
+    def of_node(self, index: int, own_seed: int | None = None) -> np.random.Generator:
+        """Return a fresh generator for the graph's call number ``index``; a layer's own seed counts instead."""
+        return generator(self.seed, self.step, index) if own_seed is None else generator(own_seed, self.step)
 
 
 @dataclass
@@ -139,6 +139,11 @@ class Step:
     frees: tuple[int, ...] = ()
     destinations: dict[str, np.ndarray] = field(default_factory=dict)
 
+    @property
+    def seed(self) -> int | None:
+        """The own seed of the layer that draws random numbers, if it has one."""
+        return next((layer.seed for layer in self.layers if layer.stochastic), None)
+
 
 def run_forward(
     steps: Iterable[Step],
@@ -162,7 +167,7 @@ def run_forward(
     """
     caches = []
     for step in steps:
-        rng = randomness.of_node(step.node) if step.stochastic and training and randomness else None
+        rng = randomness.of_node(step.node, step.seed) if step.stochastic and training and randomness else None
         output, cache = step.forward(*[values[slot] for slot in step.inputs], training=training, rng=rng)
         caches.append(cache)
         if len(step.outputs) == 1:

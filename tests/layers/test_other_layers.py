@@ -388,3 +388,25 @@ def test_deserialize_makes_known_layers_only() -> None:
         cl.layers.deserialize(dense)
     with pytest.raises(ValueError, match="bad configuration of layer 'Dense'"):
         cl.layers.deserialize({"class_name": "Dense", "config": {"units": 2, "colour": "red"}})
+
+
+def test_build_may_be_called_by_hand() -> None:
+    layer = L.Conv2D(3, 3)
+    layer.build((None, 5, 5, 2))
+    assert layer.built
+    assert layer.count_params() == 57
+    kernel = layer.kernel.numpy()
+    layer(np.zeros((1, 5, 5, 2)))
+    np.testing.assert_array_equal(layer.kernel.value, kernel)
+
+
+def test_a_layers_own_seed_counts_instead_of_the_models() -> None:
+    model = cl.Sequential([cl.Input((50,)), L.Dropout(0.5, seed=3), L.Dropout(0.5)])
+    x = np.ones((1, 50), np.float32)
+    first, second = (model.trace(x, training=True, seed=seed) for seed in (0, 1))
+    np.testing.assert_array_equal(first["dropout"].output, second["dropout"].output)
+    assert not np.array_equal(first["dropout_1"].output, second["dropout_1"].output)
+    one, other = L.Dropout(0.5, seed=1), L.Dropout(0.5, seed=1)
+    calls = [one(x, training=True) for _ in range(2)]
+    np.testing.assert_array_equal(calls, [other(x, training=True) for _ in range(2)])
+    assert not np.array_equal(*calls)

@@ -22,8 +22,8 @@ class AffineCache(NamedTuple):
 
     Attributes:
         x_shape: the images' shape, ``(n, h, w, c)``.
-        cells: for every interpolation tap the cell that each output reads, ``row * w + column``:
-            a list of arrays ``(n, h * w)``.
+        cells: for every interpolation tap the cell that each output reads, ``(image * h + row) * w + column``:
+            a list of arrays ``(n * h * w,)``.
         weights: the weights these cells are read with, arrays of the same shapes; zero outside the image.
     """
 
@@ -59,20 +59,19 @@ def affine_forward(
     u = FILL_MODES[fill_mode](places[:, 0], w)
     v = FILL_MODES[fill_mode](places[:, 1], h)
 
+    first_cell = np.arange(n)[:, None] * (h * w)
     cells, weights = [], []
-    for row, row_weight in _taps(v, interpolation):
-        for column, column_weight in _taps(u, interpolation):
-            inside = (row >= 0) & (row < h) & (column >= 0) & (column < w)
-            cells.append(np.where(inside, row * w + column, 0).astype(np.intp))
-            weights.append((row_weight * column_weight * inside).astype(x.dtype))
+    for row, row_weight in _taps(v, h, interpolation, x.dtype):
+        for column, column_weight in _taps(u, w, interpolation, x.dtype):
+            cells.append((first_cell + row * w + column).ravel())
+            weights.append((row_weight * column_weight).ravel())
 
-    image = x.reshape(n, h * w, c)
-    y = sum(
-        weight[..., None] * np.take_along_axis(image, cell[..., None], axis=1)
-        for cell, weight in zip(cells, weights, strict=True)
-    )
+    image = x.reshape(n * h * w, c)
+    y = np.zeros_like(image)
+    for cell, weight in zip(cells, weights, strict=True):
+        y += weight[:, None] * image.take(cell, axis=0)
     if fill_mode == "constant" and fill_value:
-        y = y + x.dtype.type(fill_value) * (1 - sum(weights))[..., None]
+        y += x.dtype.type(fill_value) * (1 - sum(weights))[:, None]
     return y.reshape(x.shape), AffineCache(x.shape, cells, weights)
 
 
@@ -86,20 +85,25 @@ def affine_backward(dy: np.ndarray, cache: AffineCache) -> np.ndarray:
     Returns:
         ``dx`` of the images' shape.
     """
-    n, h, w, c = cache.x_shape
-    dx = np.zeros((n * h * w, c), dy.dtype)
-    first_cell = np.arange(n)[:, None] * (h * w)
+    c = cache.x_shape[-1]
+    dy = dy.reshape(-1, c)
+    dx = np.zeros_like(dy)
     for cell, weight in zip(cache.cells, cache.weights, strict=True):
-        np.add.at(dx, (cell + first_cell).ravel(), dy.reshape(-1, c) * weight.reshape(-1, 1))
+        np.add.at(dx, cell, weight[:, None] * dy)
     return dx.reshape(cache.x_shape)
 
 
-def _taps(places: np.ndarray, interpolation: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the cells to read along one axis, with their weights."""
+def _taps(places: np.ndarray, size: int, interpolation: str, dtype: np.dtype) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the cells to read along one axis, with their weights: zero for a cell outside the image."""
     if interpolation == "nearest":
-        return [(np.trunc(places + np.copysign(0.5, places)), np.ones_like(places))]
-    before = np.floor(places)
-    return [(before, before + 1 - places), (before + 1, places - before)]
+        taps = [(np.trunc(places + np.copysign(0.5, places)), np.ones_like(places))]
+    else:
+        before = np.floor(places)
+        taps = [(before, before + 1 - places), (before + 1, places - before)]
+    return [
+        (np.clip(cell, 0, size - 1).astype(np.intp), (weight * ((cell >= 0) & (cell < size))).astype(dtype))
+        for cell, weight in taps
+    ]
 
 
 def _reflect(places: np.ndarray, size: int) -> np.ndarray:

@@ -77,7 +77,8 @@ class Layer:
         self.name = str(name) if name is not None else unique_name(type(self).__name__)
         self._dtype = _dtype_name(dtype)
         self._trainable = bool(trainable)
-        self.built = False
+        self._built = False
+        self._calls = 0
         self.nodes: list[Node] = []
         if input_dim is not None:
             input_shape = (input_dim,)
@@ -135,6 +136,15 @@ class Layer:
 
     # Parameters and state.
 
+    @property
+    def built(self) -> bool:
+        """Whether the parameters are made: by a first call, or by ``build(input_shape)``."""
+        return self._built or bool(self._variables)
+
+    @built.setter
+    def built(self, value: bool) -> None:
+        self._built = bool(value)
+
     def add_weight(
         self,
         shape: Sequence[int] | None = None,
@@ -154,6 +164,7 @@ class Layer:
             regularizer: what it adds to the loss.
             name: its key among the gradients; ``variable``, ``variable_1``, ... if None.
         """
+        self._dtype = self.dtype  # settled with the first weight
         begin = initializers.get(initializer if initializer is not None else "glorot_uniform")
         value = np.asarray(begin(tuple(shape or ()), dtype=dtype or self.dtype))
         name = name or (f"variable_{len(self._variables)}" if self._variables else "variable")
@@ -269,8 +280,15 @@ class Layer:
         if type(self).compute_output_shape is not Layer.compute_output_shape:
             self.compute_output_shape(shapes if several else shapes[0])  # refuses sizes that do not fit
         arrays = [array.astype(self.dtype, copy=False) for array in arrays]
-        rng = np.random.default_rng(random_source.next_seed()) if training and self.stochastic else None
+        rng = self._next_generator() if training and self.stochastic else None
         return self.forward(*arrays, training=bool(training), rng=rng)[0]
+
+    def _next_generator(self) -> np.random.Generator:
+        """Return the random numbers of the next call on arrays."""
+        if self.seed is None:
+            return random_source.generator(random_source.next_seed())
+        self._calls += 1
+        return random_source.generator(self.seed, self._calls)
 
     def _call_on_symbols(self, symbols: tuple[Symbol, ...], as_list: bool) -> Any:
         shapes = [symbol.shape for symbol in symbols]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 from typing import Any, ClassVar
 
 import numpy as np
@@ -159,17 +160,17 @@ class UpSampling2D(Layer):
         self, d_output: np.ndarray, cache: tuple[int, ...], need_dx: bool = True
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Return the gradient of each cell: the sum of its copies', or what the transposed matrices gather."""
-        (n, h, w, c), (rows, columns) = cache, self.size
+        (_, h, w, _), (rows, columns), dtype = cache, self.size, d_output.dtype
         if self.interpolation == "nearest":
-            return d_output.reshape(n, h, rows, w, columns, c).sum(axis=(2, 4)), {}
-        dtype = d_output.dtype
+            copies = (d_output[:, i::rows, j::columns] for i in range(rows) for j in range(columns))
+            return reduce(np.add, copies), {}
         return _transformed(d_output, _interpolating(h, rows, dtype).T, _interpolating(w, columns, dtype).T), {}
 
 
 def _transformed(x: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Return ``rows @ x @ columns.T`` for each image and channel."""
-    n, h, w, c = x.shape
-    return columns @ (rows @ x.reshape(n, h, w * c)).reshape(n, len(rows), w, c)
+    x = np.moveaxis(np.tensordot(rows, x, (1, 1)), 0, 1)
+    return np.ascontiguousarray(np.moveaxis(np.tensordot(columns, x, (1, 2)), 0, 2))
 
 
 def _interpolating(size: int, factor: int, dtype: Any) -> np.ndarray:
