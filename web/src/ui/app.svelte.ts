@@ -53,6 +53,7 @@ export interface Difference {
 
 export class App {
   readonly record: ExplainerRecord;
+  readonly tensors: Tensor[];
   readonly recorded: Values;
   /** The same numbers computed here, before any change by the reader. */
   readonly computed: Values;
@@ -86,6 +87,7 @@ export class App {
 
   constructor(record: ExplainerRecord, tensors: Tensor[]) {
     this.record = record;
+    this.tensors = tensors;
     this.consumers = consumersOf(record);
     this.recorded = recordedValues(record, tensors);
     this.targets = record.losses.map((loss) => tensors[loss.target]);
@@ -157,13 +159,13 @@ export class App {
     return found < 0 ? null : found;
   }
 
-  /** Turns to a node and puts the choices in the middle of its maps, or keeps the channel where one is given. */
+  /** Turns to a node, to the largest number of it or of one channel. */
   choose(node: number, channel?: number): void {
     this.node = node;
     const { shape, inputs } = this.record.nodes[node];
-    this.cell = middle(shape, channel, this.values.nodes[node].output);
+    this.cell = peak(shape, channel, this.values.nodes[node].output);
     this.input = 0;
-    this.inputCell = inputs.length ? middle(this.record.nodes[inputs[0]].shape, undefined, this.values.nodes[inputs[0]].output) : [0];
+    this.inputCell = inputs.length ? peak(this.record.nodes[inputs[0]].shape, undefined, this.values.nodes[inputs[0]].output) : [0];
     const parameter = this.layer(node).parameters.find((p) => p.trainable);
     const index = parameter ? (this.parameters[this.record.nodes[node].layer].get(parameter.name)?.shape ?? []).map(() => 0) : [];
     if (index.length && channel !== undefined) index[index.length - 1] = channel;
@@ -190,6 +192,12 @@ export class App {
 
   get changed(): boolean {
     return this.edits.length > 0;
+  }
+
+  /** Where a number on the page comes from. */
+  origin(node: number, quantity: 'output' | 'd_output' | 'd_z'): string {
+    if (this.changed) return 'recomputed';
+    return this.recorded.nodes[node][quantity] ? 'recorded' : 'computed here';
   }
 
   private recompute(): void {
@@ -269,10 +277,10 @@ export class App {
   }
 }
 
-/** The middle of a map; of a vector, its largest number. */
-function middle(shape: number[], channel: number | undefined, x: Tensor | null): number[] {
-  if (shape.length === 3) return [Math.floor(shape[0] / 2), Math.floor(shape[1] / 2), channel ?? 0];
+/** Where a tensor (or one channel of it) is largest. */
+function peak(shape: number[], channel: number | undefined, x: Tensor | null): number[] {
   if (channel !== undefined && shape.length === 1) return [channel];
-  const best = x ? x.data.reduce((top, value, i) => (value > x.data[top] ? i : top), 0) : 0;
+  const inChannel = (i: number): boolean => shape.length < 3 || i % shape[2] === (channel ?? 0);
+  const best = x ? x.data.reduce((top, value, i) => (inChannel(i) && value > x.data[top] ? i : top), channel ?? 0) : 0;
   return shape.map((n, axis) => Math.floor(best / shape.slice(axis + 1).reduce((a, b) => a * b, 1)) % n);
 }

@@ -16,3 +16,26 @@ export function format(value: number, digits = 3): string {
 export const percent = (p: number): string => `${(100 * p).toFixed(p > 0.9995 || p < 0.0005 ? 2 : 1)} %`;
 export const times = (shape: readonly number[]): string => shape.join('×');
 export const plural = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
+
+/** How a table of numbers is printed: all with the same decimals, and a power of ten apart where they are tiny. */
+export interface Scale {
+  decimals: number;
+  exponent: number;
+}
+
+export function tableScale(largest: number, digits: number): Scale {
+  const order = largest > 0 ? Math.floor(Math.log10(largest)) : 0;
+  const exponent = order < -2 || order > 4 ? order : 0;
+  return { decimals: Math.max(0, Math.min(digits - 1 - (order - exponent), digits)), exponent };
+}
+
+/** A number of such a table, without its leading zero. */
+export function compact(value: number, { decimals, exponent }: Scale): string {
+  if (value === 0) return '0';
+  const text = Math.abs(value / 10 ** exponent).toFixed(decimals).replace(/^0\./, '.');
+  return value < 0 ? MINUS + text : text;
+}
+
+const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+export const powerOfTen = (exponent: number): string =>
+  exponent ? ` · 10${exponent < 0 ? '⁻' : ''}${[...String(Math.abs(exponent))].map((d) => SUPERSCRIPTS[Number(d)]).join('')}` : '';
