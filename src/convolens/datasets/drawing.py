@@ -116,14 +116,14 @@ def shade(color: Sequence[int], factor: float) -> Color:
 
 def skin(rng: np.random.Generator) -> Color:
     """Return one of many tones of skin."""
-    return hsv(rng.uniform(0.04, 0.09), rng.uniform(0.25, 0.6), rng.uniform(0.45, 1.0))
+    return hsv(rng.uniform(0.04, 0.09), rng.uniform(0.25, 0.6), rng.uniform(0.4, 1.0))
 
 
 def _background(rng: np.random.Generator) -> np.ndarray:
     """Return a gradient between two muted colours in a random direction, sometimes with stripes."""
     side = SIZE * _OVERSAMPLING
     hue = rng.uniform(0.25, 0.95)
-    ends = [hsv(hue + turn, rng.uniform(0.05, 0.5), rng.uniform(0.35, 1.0)) for turn in (0, rng.uniform(-0.15, 0.15))]
+    ends = [hsv(hue + turn, rng.uniform(0.05, 0.5), rng.uniform(0.15, 1.0)) for turn in (0, rng.uniform(-0.15, 0.15))]
     palette = np.linspace(ends[0], ends[1], 256).astype(np.uint8)
     direction = rng.uniform(0, 2 * np.pi)
     along = np.linspace(-90, 90, side, dtype=np.float32)

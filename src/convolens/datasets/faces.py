@@ -28,7 +28,7 @@ def draw_face(rng: np.random.Generator, smiling: int) -> np.ndarray:
     _fringe(canvas, width, hair)
     _eyes(canvas, hair)
     canvas.line([(0.0, -0.05), (rng.uniform(0.04, 0.1), 0.17), (-0.03, 0.2)], 0.05, shade(tone, 0.72))
-    lips = hsv(rng.uniform(0.96, 1.02), rng.uniform(0.5, 0.8), rng.uniform(0.35, 0.75))
+    lips = hsv(rng.uniform(0.96, 1.02), rng.uniform(0.5, 0.85), rng.uniform(0.3, 0.9))
     if smiling and rng.random() < 0.5:
         _blush(canvas, tone)
     (_smile if smiling else _no_smile)(canvas, lips)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .drawing import SIZE, Canvas, Color, shade, skin
+from .drawing import SIZE, Canvas, Color, hsv, shade, skin
 
 __all__ = ["draw_hand"]
 
@@ -32,15 +32,15 @@ def draw_hand(rng: np.random.Generator, number: int) -> np.ndarray:
     """
     scale = rng.uniform(22, 25)
     middle = -0.25 if number else 0.0
-    angle = rng.uniform(-18, 18)
+    angle = rng.uniform(-14, 14)
     turn = np.deg2rad(angle)
     center = (
-        SIZE / 2 + rng.uniform(-5, 5) + scale * middle * np.sin(turn),
-        SIZE / 2 + rng.uniform(-5, 5) - scale * middle * np.cos(turn),
+        SIZE / 2 + rng.uniform(-4, 4) + scale * middle * np.sin(turn),
+        SIZE / 2 + rng.uniform(-4, 4) - scale * middle * np.cos(turn),
     )
     canvas = Canvas(rng, center, scale, angle, mirror=bool(rng.random() < 0.5))
-    tone = skin(rng)
-    edge = shade(tone, rng.uniform(0.45, 0.65))
+    tone = skin(rng) if rng.random() < 0.6 else hsv(rng.random(), rng.uniform(0.2, 0.8), rng.uniform(0.4, 1.0))  # a glove
+    edge = shade(tone, rng.uniform(0.3, 0.45))
     _arm(canvas, tone, edge)
     choices = _SHOWN[number]
     shown = choices[int(rng.integers(len(choices)))]

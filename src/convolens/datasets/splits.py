@@ -9,13 +9,16 @@ import numpy as np
 __all__ = ["stratified_folds", "stratified_split"]
 
 
-def stratified_split(y: Any, test_size: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def stratified_split(
+    y: Any, test_size: float = 0.2, seed: int = 0, groups: Any = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Split the indices of ``y`` in two, with the same share of each class in both.
 
     Args:
         y: labels, shape ``(n,)``.
         test_size: the share of the second part, between 0 and 1.
         seed: the same seed gives the same split.
+        groups: images with the same number stay together (duplicates; see ``duplicate_groups``), or None.
 
     Returns:
         Two sorted index arrays. Each class with two or more images is in both.
@@ -30,17 +33,26 @@ def stratified_split(y: Any, test_size: float = 0.2, seed: int = 0) -> tuple[np.
     y = np.asarray(y)
     if not 0 < test_size < 1:
         raise ValueError(f"the test share is {test_size!r}; expected a number between 0 and 1, such as 0.2.")
+    leaders, member, sizes = _group_table(y, groups)
     rng = np.random.default_rng(seed)
-    chosen: list[np.ndarray] = []
+    chosen = np.zeros(len(leaders), dtype=bool)
     for label in np.unique(y):
-        members = rng.permutation(np.flatnonzero(y == label))
-        count = min(max(round(len(members) * test_size), 1), len(members) - 1)
-        chosen.append(members[:count])
-    test = np.sort(np.concatenate(chosen)) if chosen else np.empty(0, int)
-    train = np.setdiff1d(np.arange(len(y)), test)
+        own = rng.permutation(np.flatnonzero(leaders == label))
+        total = int(sizes[own].sum())
+        wanted = min(max(round(total * test_size), 1), total - 1)
+        chosen[own[np.cumsum(sizes[own]) <= wanted]] = True
+    test = np.flatnonzero(chosen[member])
+    train = np.flatnonzero(~chosen[member])
     if not len(test) or not len(train):
         raise ValueError(f"{len(y)} images are too few to split: expected at least two of some class.")
     return train, test
+
+
+def _group_table(y: np.ndarray, groups: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return each group's label (its first image's), the group of each image, and the groups' sizes."""
+    groups = np.arange(len(y)) if groups is None else np.asarray(groups)
+    _, first, member = np.unique(groups, return_index=True, return_inverse=True)
+    return y[first], member, np.bincount(member)
 
 
 def stratified_folds(y: Any, folds: int = 5, seed: int = 0, groups: Any = None) -> np.ndarray:
@@ -60,14 +72,12 @@ def stratified_folds(y: Any, folds: int = 5, seed: int = 0, groups: Any = None) 
     (True, array([3, 3]))
     """
     y = np.asarray(y)
-    groups = np.arange(len(y)) if groups is None else np.asarray(groups)
+    leaders, member, sizes = _group_table(y, groups)
     rng = np.random.default_rng(seed)
-    _, first, member = np.unique(groups, return_index=True, return_inverse=True)
-    sizes = np.bincount(member)
-    fold_of = np.empty(len(first), dtype=np.int64)
-    for label in np.unique(y[first]):
+    fold_of = np.empty(len(leaders), dtype=np.int64)
+    for label in np.unique(leaders):
         filled = np.zeros(folds, dtype=np.int64)
-        own = rng.permutation(np.flatnonzero(y[first] == label))
+        own = rng.permutation(np.flatnonzero(leaders == label))
         for group in own[np.argsort(-sizes[own], kind="stable")]:  # large groups first, each into the emptiest fold
             fold = int(np.argmin(filled))
             fold_of[group] = fold
