@@ -5,6 +5,8 @@ threads. The plain functions serve single calls: convolution and max pooling are
 for it is either rare or bound by memory rather than by arithmetic.
 """
 
+from convolens.kernels.compiled.native import native_step
+from convolens.kernels.compiled.optimizer import adam_update
 from convolens.kernels.vectorized import (
     average_pool2d_backward,
     average_pool2d_forward,
@@ -25,6 +27,7 @@ from convolens.kernels.vectorized import (
 )
 
 __all__ = [
+    "adam_update",
     "average_pool2d_backward",
     "average_pool2d_forward",
     "batch_normalization_backward",
@@ -39,6 +42,7 @@ __all__ = [
     "depthwise_conv2d_forward",
     "max_pool2d_backward",
     "max_pool2d_forward",
+    "native_step",
     "softmax_backward",
     "softmax_forward",
 ]

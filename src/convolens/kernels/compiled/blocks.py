@@ -1,0 +1,77 @@
+"""How many accumulators each kernel's block has, chosen by shape in one place, and the offsets the kernels read by."""
+
+from __future__ import annotations
+
+from functools import cache
+from math import ceil
+
+import numpy as np
+
+from convolens.kernels.compiled.lanes import LANES, size
+
+__all__ = ["dense_block", "forward_block", "gradient_block", "offsets", "steps"]
+
+_FORWARD = ((6, 4), (4, 6), (4, 5), (8, 3), (3, 7), (5, 4), (4, 4), (2, 8), (2, 4), (1, 8), (1, 4), (1, 1))
+_GRADIENT = ((4, 6), (8, 3), (4, 7), (3, 8), (6, 4), (4, 5), (3, 5), (5, 5), (4, 4), (2, 8), (2, 9), (1, 9), (1, 4), (1, 1))
+
+
+@cache
+def _registers() -> int:
+    """Return how many vectors of ``LANES`` numbers the processor keeps at hand."""
+    from llvmlite.binding import get_host_cpu_features
+
+    return 32 if get_host_cpu_features().get("avx512vl") else 16
+
+
+def _cycles(rows: int, columns: int) -> float:
+    """Estimate a tap's cycles: two products or two loads each, and four for the sums that wait for each other."""
+    return max(rows * columns / 2, (rows + columns) / 2, 4) + 0.5
+
+
+def _fits(rows: int, columns: int) -> bool:
+    return rows * columns + min(rows, columns) + 1 <= _registers()
+
+
+@cache
+def forward_block(filters: int, columns: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the block ``(filters, columns)`` that computes so many with the least work. Last blocks overlap."""
+    fitting = [(f, c) for f, c in _FORWARD if f <= filters and c <= columns and _fits(f, c)]
+    best = min(fitting, key=lambda block: ceil(filters / block[0]) * ceil(columns / block[1]) * _cycles(*block))
+    return size(best[0]), size(best[1])
+
+
+@cache
+def gradient_block(filters: int, taps: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the block ``(filters, taps)`` for a kernel's gradient. What does not fill a block is done one by one."""
+
+    def work(block: tuple[int, int]) -> float:
+        f, t = block
+        whole = (filters // f) * (taps // t)
+        return whole * _cycles(f, t) + (filters * taps - whole * f * t) * _cycles(1, 1)
+
+    best = min((block for block in _GRADIENT if _fits(*block)), key=work)
+    return size(best[0]), size(best[1])
+
+
+@cache
+def dense_block(units: int, columns: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the block ``(units, columns)`` for a dense layer's products, with few kinds of columns."""
+    return forward_block(units, 4 if columns >= 4 else 1)
+
+
+@cache
+def steps(count: int, step: int) -> np.ndarray:
+    """Return ``count`` offsets ``step`` apart."""
+    return np.arange(count, dtype=np.int64) * step
+
+
+def offsets(*axes: tuple[int, int]) -> np.ndarray:
+    """Return the offsets of all cells of a box, row-major, from ``(count, distance)`` for each axis.
+
+    >>> offsets((2, 100), (3, 1)).tolist()
+    [0, 1, 2, 100, 101, 102]
+    """
+    found = np.zeros(1, np.int64)
+    for count, distance in axes:
+        found = (found[:, None] + np.arange(count) * distance).ravel()
+    return found

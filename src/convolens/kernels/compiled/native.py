@@ -1,0 +1,258 @@
+"""Native steps: a segment of the network, run tile by tile on several threads.
+
+A thread takes a range of tiles through one stage after another, so that what a stage wrote is still in the cache when
+the next reads it. Sums over the batch are split into shares by the size of the batch alone and added in a fixed order:
+the number of threads changes no bit of any result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from convolens import config
+from convolens.kernels.compiled.lanes import LANES
+from convolens.kernels.compiled.stages import build
+from convolens.kernels.compiled.stages.base import Room, Stage
+from convolens.kernels.compiled.threads import parallel
+from convolens.kernels.compiled.tiles import Tiles, flat, from_tile, padded, tiles_of
+from convolens.kernels.operations import Operation
+
+__all__ = ["Segment", "native_step"]
+
+_SHARES = 8  # also the most threads that one segment keeps busy
+_IN_CACHE = 1 << 18  # bytes of one stage's output that a thread works on at once
+
+Work = Callable[[int, int, int, int], None]  # of (worker, share, begin, end)
+
+
+def native_step(
+    chain: Sequence[Operation], shape: tuple[int, ...], *, layout: str, training: bool, need_dx: bool, dtype: Any
+) -> Segment | None:
+    """Return a step for the longest beginning of the chain that can run here, or None if there is none worth it."""
+    stages, count, output_shape = build(chain, shape, training)
+    if not stages or not any(stage.products for stage in stages):
+        return None
+    return Segment(stages, count, shape, output_shape, need_dx=need_dx, dtype=dtype)
+
+
+class Segment:
+    """Some stages one after another, from channels-last arrays to a channels-last array.
+
+    Args:
+        stages: what runs.
+        count: how many operations of the chain that is.
+        shape: the channels-last shape of the input, batch size included.
+        output_shape: that of the output.
+        need_dx: whether the gradient by the input is wanted.
+        dtype: of all arrays.
+    """
+
+    input_layout = output_layout = "plain"
+
+    def __init__(
+        self,
+        stages: list[Stage],
+        count: int,
+        shape: tuple[int, ...],
+        output_shape: tuple[int, ...],
+        *,
+        need_dx: bool,
+        dtype: Any,
+    ) -> None:
+        self.stages = stages
+        self.count = count
+        self.name = " + ".join(word for stage in stages for word in stage.words)
+        self.shape, self.output_shape = shape, output_shape
+        self.need_dx = need_dx
+        for number, stage in enumerate(stages):
+            stage.key = f"{number}."
+            stage.need_dx = need_dx or number > 0
+            stage.before_dense = number + 1 < len(stages) and stages[number + 1].pads is None
+        self.parameters = {key: variable for stage in stages for key, variable in stage.parameters().items()}
+        self.destinations: dict[str, np.ndarray] = {}
+        self._allocate(np.dtype(dtype))
+
+    # Buffers.
+
+    def _allocate(self, dtype: np.dtype[Any]) -> None:
+        images = self.shape[0]
+        tiles = tiles_of(images)
+        largest = max(stage.output_shape[0] * stage.output_shape[1] * stage.output_shape[2] for stage in self.stages)
+        shares = min(tiles, _SHARES)
+        span = max(1, min(tiles // shares, _IN_CACHE // (largest * LANES * dtype.itemsize)))
+        self.room = Room(images, tiles, shares, span, shares, dtype)
+        self.spans = [_spans(share, share * tiles // shares, (share + 1) * tiles // shares, span) for share in range(shares)]
+        stages = self.stages
+        values = [
+            Tiles.new(tiles, stage.shape, flat(stage.shape) if stage.pads is None else padded(stage.shape, stage.pads), dtype)
+            for stage in stages
+        ]
+        last = stages[-1].output_shape
+        values.append(Tiles.new(tiles, last, flat(last), dtype))
+        for stage, x, y in zip(stages, values[:-1], values[1:], strict=True):
+            stage.x, stage.y = x, y
+            stage.allocate(self.room)
+        cells = values[0].cells().size
+        self.x_cells, self.y_cells = values[0].cells(), values[-1].cells()
+        self.x_rows = np.arange(LANES, dtype=np.int64) * cells
+        self.forward_phases = self._forward_phases()
+        self.gradients: list[list[Tiles]] = []
+
+    def _allocate_backward(self) -> None:
+        """Get room for gradients: of all tiles where more than those in work are needed, else of those, per thread."""
+        room = self.room
+        first = self.stages[0]
+        entry = flat(first.shape) if first.pads is None else padded(first.shape)
+        self.d_input = Tiles.new(room.tiles, first.shape, entry, room.dtype) if self.need_dx else None
+        self.dy_rows = np.arange(LANES, dtype=np.int64) * self.y_cells.size
+        for stage, following in zip(self.stages, [*self.stages[1:], None], strict=True):
+            whole = stage.whole_gradient or following is None or following.whole_range
+            tiles = room.tiles if whole else room.span
+            places = stage.gradient_places()
+            new = [Tiles.new(tiles, stage.output_shape, places, room.dtype) for _ in range(1 if whole else room.workers)]
+            self.gradients.append(new)
+            stage.allocate_backward(room)
+        self.dy_cells = self.gradients[-1][0].cells()
+        self.backward_phases = self._backward_phases()
+
+    # The order of work: phases that all threads finish before the next, each of works for few tiles or for all.
+
+    def _forward_phases(self) -> list[_Phase]:
+        phases = [_Phase()]
+        for stage in self.stages:
+            if stage.barrier:
+                phases[-1].add(lambda worker, share, begin, end, stage=stage: stage.gather(begin, end))
+                phases.append(_Phase(stage.settle))
+            phases[-1].add(lambda worker, share, begin, end, stage=stage: stage.forward(begin, end), stage.whole_range)
+        return phases
+
+    def _backward_phases(self) -> list[_Phase]:
+        phases = [_Phase()]
+        for number in range(len(self.stages) - 1, -1, -1):
+            stage = self.stages[number]
+            if stage.barrier_backward:
+                dy = self.gradients[number][0]
+                phases[-1].add(
+                    lambda worker, share, begin, end, stage=stage, dy=dy: stage.gather_backward(dy, begin, end)
+                )
+                phases.append(_Phase(stage.settle_backward))
+            phases[-1].add(self._backward_of(number), stage.whole_range)
+        return phases
+
+    def _backward_of(self, number: int) -> Work:
+        stage = self.stages[number]
+
+        def work(worker: int, share: int, begin: int, end: int) -> None:
+            dy = self._gradient(number, worker, begin)
+            d_input = self._gradient(number - 1, worker, begin) if number else self.d_input
+            stage.backward(worker, share, dy, d_input, begin, end)
+
+        return work
+
+    def _gradient(self, number: int, worker: int, begin: int) -> Tiles:
+        """Return the gradient by a stage's output, as seen by this thread at work on tiles from ``begin`` on."""
+        several = self.gradients[number]
+        if len(several) == 1 and several[0].array.size == self.room.tiles * several[0].places[1]:
+            return several[0]
+        own = several[worker]
+        return Tiles(own.shape, from_tile(own.places, begin), own.array)
+
+    def _run(self, phases: list[_Phase], before: Work | None, after: Work | None) -> None:
+        workers = min(config.get_num_threads(), self.room.shares)
+        for number, phase in enumerate(phases):
+            phase.settle()
+            first, last = before if number == 0 else None, after if number == len(phases) - 1 else None
+
+            def work(worker: int, phase: _Phase = phase, first: Any = first, last: Any = last) -> None:
+                shares = range(worker * self.room.shares // workers, (worker + 1) * self.room.shares // workers)
+                spans = [span for share in shares for span in self.spans[share]]
+                begin, end = spans[0][1], spans[-1][2]
+                if first is not None:
+                    first(worker, 0, begin, end)
+                for whole_range, works in phase.blocks:
+                    for share, start, stop in [(0, begin, end)] if whole_range else spans:
+                        for one in works:
+                            one(worker, share, start, stop)
+                if last is not None:
+                    last(worker, 0, begin, end)
+
+            parallel(work, workers)
+
+    # What the plan calls.
+
+    def forward(self, x: np.ndarray, *, training: bool, rng: Any) -> tuple[np.ndarray, Any]:
+        """Return the output, in fresh memory, and no cache: what backward needs stays in the buffers."""
+        images = _owned(x, self.room.dtype).reshape(len(x), -1)
+        y = np.empty((len(x), self.y_cells.size), self.room.dtype)
+        for stage in self.stages:
+            stage.prepare()
+        source, target = self.stages[0].x, self.stages[-1].y
+
+        def enter(worker: int, share: int, begin: int, end: int) -> None:
+            source.enter(images, self.x_cells, self.x_rows, begin, end)
+
+        def leave(worker: int, share: int, begin: int, end: int) -> None:
+            target.leave(y, self.y_cells, begin, end)
+
+        self._run(self.forward_phases, enter, leave)
+        return y.reshape(self.output_shape), None
+
+    def backward(
+        self, d_output: np.ndarray, cache: Any, need_dx: bool = True
+    ) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
+        """Return the gradient by the input of the last forward, and those by parameter."""
+        if not self.gradients:
+            self._allocate_backward()
+        given = _owned(d_output, self.room.dtype).reshape(len(d_output), -1)
+        for stage in self.stages:
+            stage.prepare_backward()
+        dy = self.gradients[-1][0]
+
+        def enter(worker: int, share: int, begin: int, end: int) -> None:
+            dy.enter(given, self.dy_cells, self.dy_rows, begin, end)
+
+        self._run(self.backward_phases, enter, None)
+        for number, stage in enumerate(self.stages):
+            stage.finish(self.gradients[number][0], self.destinations)
+        parts = min(config.get_num_threads(), _SHARES)
+        parallel(lambda part: [stage.finish_part(part, parts) for stage in self.stages] and None, parts)
+        found: dict[str, np.ndarray] = {}
+        for stage in self.stages:
+            found |= stage.gradients(self.destinations)
+        if self.d_input is None:
+            return None, found
+        dx = np.empty((len(given), self.x_cells.size), self.room.dtype)
+        self.d_input.leave(dx, self.d_input.cells(), 0, self.room.tiles)
+        return dx.reshape(self.shape), found
+
+    def update_state(self, cache: Any) -> None:
+        """Move the moving averages of batch normalisations."""
+        for stage in self.stages:
+            if stage.operation.update_state is not None:
+                stage.operation.update_state(stage.cache())
+
+
+class _Phase:
+    """Works that each thread does on its own tiles, after ``settle``; blocks of them for a few tiles or for all."""
+
+    def __init__(self, settle: Callable[[], None] = lambda: None) -> None:
+        self.settle = settle
+        self.blocks: list[tuple[bool, list[Work]]] = []
+
+    def add(self, work: Work, whole_range: bool = False) -> None:
+        if not self.blocks or self.blocks[-1][0] != whole_range:
+            self.blocks.append((whole_range, []))
+        self.blocks[-1][1].append(work)
+
+
+def _spans(share: int, begin: int, end: int, span: int) -> list[tuple[int, int, int]]:
+    return [(share, start, min(start + span, end)) for start in range(begin, end, span)]
+
+
+def _owned(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return the array as kernels were compiled for it: contiguous, and not read-only."""
+    array = np.ascontiguousarray(array, dtype)
+    return array if array.flags.writeable else array.copy()

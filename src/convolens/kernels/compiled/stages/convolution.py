@@ -1,0 +1,183 @@
+"""Convolution with what comes right before and after it."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from convolens.kernels import geometry
+from convolens.kernels.compiled import blocks, cells, convolution
+from convolens.kernels.compiled.lanes import LANES
+from convolens.kernels.compiled.stages.base import Room, Stage, place_for
+from convolens.kernels.compiled.tiles import NO_PADS, Places, Shape, Tiles, from_tile, padded, shifted
+from convolens.kernels.geometry import Pads, Pair
+from convolens.kernels.operations import Operation
+from convolens.variable import Variable
+
+__all__ = ["ConvolutionStage", "window_of"]
+
+
+class ConvolutionStage(Stage):
+    """``conv2d``, with padding before and a rectifier and max pooling after.
+
+    Args:
+        operation: the convolution.
+        shape: ``(c, h, w)`` of the input.
+        with_relu: whether the output is rectified.
+        extra: pads before those of the convolution.
+        pool: options of a max pooling whose windows do not overlap, or None.
+    """
+
+    def __init__(
+        self, operation: Operation, shape: Shape, with_relu: bool, extra: Pads = NO_PADS, pool: Any = None
+    ) -> None:
+        options = operation.options
+        kh, kw, _, filters = operation.parameters["kernel"].shape
+        self.kernel: Pair = (kh, kw)
+        self.strides: Pair = options["strides"]
+        self.dilation: Pair = options["dilation"]
+        _, height, width = shape
+        size_in = (height + sum(extra[0]), width + sum(extra[1]))
+        own = geometry.pads(options["padding"], size_in, self.kernel, self.strides, self.dilation)
+        oh, ow = geometry.output_size(size_in, self.kernel, self.strides, own, self.dilation)
+        (top, bottom), (left, right) = ((e[0] + o[0], e[1] + o[1]) for e, o in zip(extra, own, strict=True))
+        self.pads = ((top, bottom), (left, right))
+        self.z_shape: Shape = (filters, oh, ow)
+        self.window: tuple[int, int, int, int] | None = None
+        self.pooled: Pair = (oh, ow)
+        if pool is not None:
+            self.window, self.pooled = window_of(pool, (oh, ow))
+        super().__init__(operation, shape, (filters, *self.pooled), with_relu)
+
+    @property
+    def products(self) -> int:
+        filters, oh, ow = self.z_shape
+        return filters * oh * ow * self.shape[0] * self.kernel[0] * self.kernel[1]
+
+    def gradient_places(self) -> Places:
+        return super().gradient_places() if self._moves_gradient else self._z_places()
+
+    @property
+    def _moves_gradient(self) -> bool:
+        """Whether the gradient by the output has another place than the one by the sums."""
+        return self.window is not None or self.before_dense
+
+    def _z_places(self) -> Places:
+        """Return the places of ``dz``: with the halo and the gaps that the gradient by the input needs."""
+        if not self.need_dx:
+            return padded(self.z_shape)
+        insets, pads = [], []
+        for axis in (0, 1):
+            span = geometry.span(self.kernel[axis], self.dilation[axis])
+            before = span - 1 - self.pads[axis][0]
+            inside = (self.z_shape[1 + axis] - 1) * self.strides[axis] + 1
+            reach = self.shape[1 + axis] + span - 1 + max(-before, 0)
+            pads.append((max(before, 0), max(reach - inside - max(before, 0), 0)))
+            insets.append(max(-before, 0))
+        self._inset = insets
+        return padded(self.z_shape, (pads[0], pads[1]), self.strides)
+
+    def allocate(self, room: Room) -> None:
+        channels = self.shape[0]
+        filters, _, ow = self.z_shape
+        (kh, kw), (dh, dw) = self.kernel, self.dilation
+        _, _, channel, row, column = self.x.places
+        self.x_taps = blocks.offsets((channels, channel), (kh, dh * row), (kw, dw * column))
+        self.x_first = shifted(self.x.places, -self.pads[0][0], -self.pads[1][0])
+        self.block = blocks.forward_block(filters, ow)
+        taps, width = channels * kh * kw, len(self.block[0])
+        self.packed = np.zeros((-(-filters // width), taps, width), room.dtype)
+        self.w_taps = blocks.steps(taps, width)
+        if self.window:
+            self.winners = np.zeros(room.tiles * filters * self.pooled[0] * self.pooled[1] * LANES, np.uint16)
+
+    def allocate_backward(self, room: Room) -> None:
+        channels = self.shape[0]
+        filters = self.z_shape[0]
+        (kh, kw), (dh, dw) = self.kernel, self.dilation
+        taps = self.x_taps.size
+        self.z_places = self._z_places()
+        if self._moves_gradient:
+            self.desks = [np.zeros(room.span * self.z_places[1], room.dtype) for _ in range(room.workers)]
+        if not self.window:  # each cell is its own window
+            self.winners = np.zeros(room.tiles * prod(self.z_shape) * LANES if self.before_dense else 0, np.uint16)
+        self.gradient_block = blocks.gradient_block(filters, taps)
+        self.dw_shares = np.zeros((room.shares, taps, filters), room.dtype)
+        self.db_shares = np.zeros((room.shares, filters), room.dtype)
+        if self.need_dx:
+            self.dx_block = blocks.forward_block(channels, self.shape[2])
+            taps, width = filters * kh * kw, len(self.dx_block[0])
+            self.flipped = np.zeros((-(-channels // width), taps, width), room.dtype)
+            self.flipped_taps = blocks.steps(taps, width)
+            _, tile, channel, row, column = self.z_places
+            row, column = row // self.strides[0], column // self.strides[1]
+            self.z_taps = blocks.offsets((filters, channel), (kh, dh * row), (kw, dw * column))
+            self.z_first = (self._inset[0] * row + self._inset[1] * column, tile, channel, row, column)
+
+    def prepare(self) -> None:
+        convolution.pack(self.packed, self._array("kernel"))
+        self.b = self._array("bias")
+
+    def forward(self, begin: int, end: int) -> None:
+        common = (self.x.array, self.x_first, self.x_taps, self.strides, self.packed, self.w_taps, self.b, self.relu)
+        if self.window:
+            convolution.convolve_pool(
+                self.y.array, self.y.places, self.winners, *common, self.z_shape, self.window, self.pooled,
+                begin, end, *self.block,
+            )  # fmt: skip
+        else:
+            convolution.convolve(self.y.array, self.y.places, *common, self.z_shape, begin, end, *self.block)
+
+    def prepare_backward(self) -> None:
+        self.dw_shares[:] = 0
+        self.db_shares[:] = 0
+        if self.need_dx:
+            convolution.pack_flipped(self.flipped, self._array("kernel"))
+
+    def backward(self, worker: int, share: int, dy: Tiles, d_input: Tiles | None, begin: int, end: int) -> None:
+        dz, dz_places, db = dy.array, dy.places, self.db_shares[share]
+        if self._moves_gradient:
+            dz, dz_places = self.desks[worker], from_tile(self.z_places, begin)
+            convolution.unpool(
+                dz, dz_places, dy.array, dy.places, self.y.array, self.y.places, self.winners, db,
+                self.relu, self.z_shape, self.window or (1, 1, 0, 0), self.pooled, begin, end,
+            )  # fmt: skip
+        else:
+            cells.rectify_gradient(
+                dz, dz_places, self.y.array, self.y.places, db, self.relu, self.z_shape, begin, end
+            )
+        if self.operation.trainable:
+            convolution.kernel_gradient(
+                self.dw_shares[share], dz, dz_places, self.x.array, self.x_first, self.x_taps, self.strides,
+                self.z_shape, begin, end, *self.gradient_block,
+            )  # fmt: skip
+        if d_input is not None:
+            # Tiles are counted from the first, and the array may begin with a later one.
+            first = (self.z_first[0] + dz_places[0] - self.z_places[0], *self.z_first[1:])
+            convolution.convolve(
+                d_input.array, d_input.places, dz, first, self.z_taps, (1, 1), self.flipped, self.flipped_taps,
+                (), (), self.shape, begin, end, *self.dx_block,
+            )  # fmt: skip
+
+    def parameters(self) -> dict[str, Variable]:
+        if not self.operation.trainable:
+            return {}
+        return {f"{self.key}{name}": variable for name, variable in self.operation.parameters.items()}
+
+    def gradients(self, destinations: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        found = {}
+        for key, variable in self.parameters().items():
+            gradient = found[key] = place_for(destinations, key, variable.value)
+            if key.endswith("bias"):
+                gradient[...] = self.db_shares.sum(axis=0)
+            else:
+                cells.add_shares(gradient, self.dw_shares)
+        return found
+
+
+def window_of(options: Any, size_in: Pair) -> tuple[tuple[int, int, int, int], Pair]:
+    (top, _), (left, _) = geometry.pads(options["padding"], size_in, options["pool_size"], options["strides"])
+    pooled = geometry.output_size(size_in, options["pool_size"], options["strides"], options["padding"])
+    return (*options["pool_size"], top, left), pooled

@@ -1,0 +1,162 @@
+"""Batch normalisation, pooling and rectifiers on their own: maxima over windows of an affine function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from convolens.kernels.caches import BatchNormalizationCache
+from convolens.kernels.compiled import cells, convolution
+from convolens.kernels.compiled.lanes import LANES
+from convolens.kernels.compiled.stages.base import Room, Stage, place_for
+from convolens.kernels.compiled.stages.convolution import window_of
+from convolens.kernels.compiled.tiles import Places, Shape, Tiles, padded
+from convolens.kernels.geometry import Pair
+from convolens.kernels.operations import Operation
+from convolens.variable import Variable
+
+__all__ = ["BatchNormalizationStage", "PoolStage"]
+
+
+class PoolStage(Stage):
+    """``max_pool2d``, a rectifier, or both.
+
+    Args:
+        operation: the first of them.
+        shape: ``(c, h, w)`` of the input.
+        with_relu: whether the output is rectified.
+        pool: options of a max pooling whose windows do not overlap, or None.
+    """
+
+    def __init__(self, operation: Operation, shape: Shape, with_relu: bool, pool: Any = None) -> None:
+        self.window: tuple[int, int, int, int] = (1, 1, 0, 0)
+        self.pooled: Pair = shape[1:]
+        if pool is not None:
+            self.window, self.pooled = window_of(pool, shape[1:])
+        self.scale: Any = ()
+        self.shift: Any = ()
+        super().__init__(operation, shape, (shape[0], *self.pooled), with_relu)
+
+    def allocate(self, room: Room) -> None:
+        channels, (rows, columns) = self.shape[0], self.pooled
+        pools = self.window[:2] != (1, 1)
+        # Without windows there are no winners; unpool finds zeros, the place of the only cell.
+        self.winners = np.zeros(room.tiles * channels * rows * columns * LANES, np.uint16)
+        self.pool_winners: Any = self.winners if pools else ()
+        self.no_db = np.zeros(channels, room.dtype)
+
+    def forward(self, begin: int, end: int) -> None:
+        cells.pool(
+            self.y.array, self.y.places, self.pool_winners, self.x.array, self.x.places, self.scale, self.shift,
+            self.relu, self.shape, self.window, self.window[:2], self.pooled, begin, end,
+        )  # fmt: skip
+
+    def backward(self, worker: int, share: int, dy: Tiles, d_input: Tiles | None, begin: int, end: int) -> None:
+        if d_input is None:
+            return
+        convolution.unpool(
+            d_input.array, d_input.places, dy.array, dy.places, self.y.array, self.y.places, self.winners,
+            self.no_db.copy(), self.relu, self.shape, self.window, self.pooled, begin, end,
+        )  # fmt: skip
+
+
+class BatchNormalizationStage(PoolStage):
+    """``batch_normalization`` by channel, and a rectifier and max pooling after it.
+
+    Args:
+        operation: the normalisation.
+        shape: ``(c, h, w)`` of the input.
+        with_relu: whether the output is rectified.
+        pool: options of a max pooling whose windows do not overlap, or None.
+        training: whether the batch's own mean and variance are used.
+    """
+
+    whole_gradient = True
+
+    def __init__(self, operation: Operation, shape: Shape, with_relu: bool, pool: Any, training: bool) -> None:
+        super().__init__(operation, shape, with_relu, pool)
+        self.of_batch = training and operation.trainable
+        self.barrier = self.of_batch
+        self.barrier_backward = operation.trainable
+        self.epsilon = operation.options["epsilon"]
+
+    def allocate(self, room: Room) -> None:
+        super().allocate(room)
+        channels = self.shape[0]
+        self.dtype = np.dtype(room.dtype)
+        self.images = room.images
+        counts = np.full(room.tiles, LANES)
+        counts[-1] = room.images - (room.tiles - 1) * LANES
+        self.live = (np.arange(LANES) < counts[:, None]).astype(room.dtype)
+        self.cells_per_tile = counts[:, None] * self.shape[1] * self.shape[2]
+        self.means, self.squares = np.zeros((2, room.tiles, channels))
+        self.sums = np.zeros((room.tiles, 2, channels))
+
+    def prepare(self) -> None:
+        if not self.of_batch:
+            self.mean, self.variance = self._array("moving_mean"), self._array("moving_variance")
+            self._set_affine()
+
+    def gather(self, begin: int, end: int) -> None:
+        cells.moments(self.means, self.squares, self.x.array, self.x.places, self.shape, self.images, begin, end)
+
+    def settle(self) -> None:
+        # Chan, Golub and LeVeque's sum of the tiles' moments.
+        count = self.cells_per_tile.sum()
+        mean = (self.means * self.cells_per_tile).sum(axis=0) / count
+        between = self.cells_per_tile * (self.means - mean) ** 2
+        variance = (self.squares + between).sum(axis=0) / count
+        self.mean, self.variance = mean.astype(self.dtype), variance.astype(self.dtype)
+        self._set_affine()
+
+    def _set_affine(self) -> None:
+        gamma, beta = self._variable("gamma"), self._variable("beta")
+        self.inverse = 1 / np.sqrt(self.variance.astype(np.float64) + self.epsilon)
+        slope = self.inverse if gamma is None else self.inverse * gamma.value
+        self.scale = slope.astype(self.dtype)
+        self.shift = ((0 if beta is None else beta.value) - slope * self.mean).astype(self.dtype)
+
+    def prepare_backward(self) -> None:
+        self.of_one = self.of_x = np.zeros_like(self.mean)
+
+    def gather_backward(self, dy: Tiles, begin: int, end: int) -> None:
+        cells.normalize_sums(
+            self.sums, dy.array, dy.places, self.y.array, self.y.places, self.pool_winners, self.x.array,
+            self.x.places, self.mean, self.relu, self.shape, self.window, self.pooled, begin, end,
+        )  # fmt: skip
+
+    def settle_backward(self) -> None:
+        self.dbeta, products = self.sums.sum(axis=0)
+        self.dgamma = products * self.inverse
+        if self.of_batch:
+            slope = self.scale / self.cells_per_tile.sum()
+            self.of_one = (slope * self.dbeta).astype(self.dtype)
+            self.of_x = (slope * self.inverse * self.dgamma).astype(self.dtype)
+
+    def backward(self, worker: int, share: int, dy: Tiles, d_input: Tiles | None, begin: int, end: int) -> None:
+        if d_input is None:
+            return
+        cells.normalize_gradient(
+            d_input.array, d_input.places, dy.array, dy.places, self.y.array, self.y.places, self.pool_winners,
+            self.x.array, self.x.places, self.mean, self.scale, self.of_one, self.of_x, self.live.reshape(-1),
+            self.relu, self.shape, self.window, self.pooled, begin, end,
+        )  # fmt: skip
+
+    def parameters(self) -> dict[str, Variable]:
+        names = ("gamma", "beta") if self.operation.trainable else ()
+        given = self.operation.parameters
+        return {f"{self.key}{name}": given[name] for name in names if name in given}
+
+    def gradients(self, destinations: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        found = {}
+        for key, variable in self.parameters().items():
+            found[key] = place_for(destinations, key, variable.value)
+            found[key][...] = self.dgamma if key.endswith("gamma") else self.dbeta
+        return found
+
+    def cache(self) -> Any:
+        return BatchNormalizationCache(
+            x=self.x.array, gamma=None, use_beta=False, mean=self.mean, variance=self.variance, axis=-1,
+            epsilon=self.epsilon, training=self.of_batch,
+        )  # fmt: skip
