@@ -76,9 +76,13 @@ def _upgraded_model(settings: Mapping[str, Any]) -> dict[str, Any]:
         layer["inbound_nodes"] = [_upgraded_call(call, history) for call in layer["inbound_nodes"]]
     return {
         **result,
-        "input_layers": [history(place) for place in settings["input_layers"]],
-        "output_layers": [history(place) for place in settings["output_layers"]],
+        **{side: _single([history(place) for place in settings[side]]) for side in ("input_layers", "output_layers")},
     }
+
+
+def _single(places: list[Any]) -> Any:
+    """Keras 2 writes a list for one input or output too."""
+    return places[0] if len(places) == 1 else places
 
 
 def _upgraded_call(call: list[list[Any]], history: Any) -> dict[str, Any]:
