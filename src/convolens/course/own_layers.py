@@ -224,17 +224,20 @@ class Pool(Layer):
 
 
 def _is_step_by_step(*functions: tuple[Function, int, int]) -> bool:
-    """Tell the dialects apart by how many arguments each function takes in the one and in the other."""
+    """Tell the dialects apart by how many arguments each function takes in the one and in the other.
+
+    Where both fit, the later arguments have defaults: that is layer by layer, which has more of them.
+    """
     one = all(_takes(function, count) for function, count, _ in functions)
     other = all(_takes(function, count) for function, _, count in functions)
-    if one == other:
+    if not one and not other:
         wanted = [" and ".join(str(function[which]) for function in functions) for which in (1, 2)]
         found = " and ".join(str(inspect.signature(function)) for function, _, _ in functions)
         raise ValueError(
             f"the forward and backward functions take {wanted[0]} arguments (step by step) or {wanted[1]} "
             f"(layer by layer); got {found}."
         )
-    return one
+    return not other
 
 
 def _takes(function: Function, count: int) -> bool:
