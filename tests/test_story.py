@@ -14,7 +14,7 @@ def test_digits_from_build_to_prediction(tmp_path):
     y = cl.layers.Flatten()(y)
     model = cl.Model(x, cl.layers.Dense(10, activation="softmax")(y))
     model.compile(cl.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    history = model.fit(data.x_train, data.y_train, epochs=8, batch_size=64, verbose=0)
+    history = model.fit(data.x_train, data.y_train, epochs=12, batch_size=32, verbose=0)
     assert history.history["loss"][-1] < history.history["loss"][0] / 5
     _, accuracy = model.evaluate(data.x_test, data.y_test, verbose=0)
     assert accuracy > 0.95

@@ -78,7 +78,9 @@ class Registry(Generic[T]):
     def deserialize(self, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> T:
         """Build an object from its configuration. Only classes in this table (or ``custom_objects``) are ever made."""
         if "class_name" not in config:
-            raise ValueError(f"a configuration of a {self.kind} has 'class_name' and 'config'; got keys {list(config)}.")
+            raise ValueError(
+                f"a configuration of a {self.kind} has 'class_name' and 'config'; got keys {list(config)}."
+            )
         cls: Any = self.find(str(config["class_name"]), custom_objects)
         settings = dict(config.get("config") or {})
         try:

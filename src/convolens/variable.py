@@ -25,7 +25,12 @@ class Variable(NDArrayOperatorsMixin):
     """
 
     def __init__(
-        self, value: Any, name: str = "variable", trainable: bool = True, regularizer: Any = None, path: str | None = None
+        self,
+        value: Any,
+        name: str = "variable",
+        trainable: bool = True,
+        regularizer: Any = None,
+        path: str | None = None,
     ) -> None:
         self.value = np.array(value)
         self.name = name
@@ -65,9 +70,7 @@ class Variable(NDArrayOperatorsMixin):
         """
         array = np.asarray(value)
         if array.shape != self.value.shape:
-            raise ValueError(
-                f"{self.path} has shape {self.value.shape}; got an array of shape {array.shape}."
-            )
+            raise ValueError(f"{self.path} has shape {self.value.shape}; got an array of shape {array.shape}.")
         self.value[...] = array
         return self
 
