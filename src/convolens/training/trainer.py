@@ -290,6 +290,7 @@ class Trainer:
                 watchers.on_epoch_end(epoch, logs)
                 if self.stop_training:
                     break
+            self.optimizer.finalize_variable_values(self.trainable_weights)
         finally:
             watchers.on_train_end(logs)
         return self.history
