@@ -1,10 +1,4 @@
-"""Gradients against finite differences in float64, with kinks told from errors and every failure located.
-
-For a direction v the analytic derivative is compared with (f(h) - f(-h)) / 2h, f(t) the projected output at theta + tv.
-At a kink (ReLU at 0, a tie in max pooling) the slopes on the two sides differ however small h is; beside a kink they
-agree once h is small enough. So the slopes (f(h) - f(0)) / h and (f(0) - f(-h)) / h are compared at several h, and a
-mismatch that the jump between them can explain is called a kink.
-"""
+"""Gradients against finite differences in float64, with kinks told from errors and every failure located."""
 
 from __future__ import annotations
 
@@ -20,11 +14,11 @@ from convolens.graph import Graph, Randomness
 from convolens.layers.base import Layer
 from convolens.layers.core import Input
 from convolens.plan import Plan
+from convolens.slopes import WIDTHS, relative_error, slope_at
 from convolens.variable import Variable
 
-__all__ = ["Difference", "GradientReport", "check_gradients", "in_float64", "relative_error"]
+__all__ = ["Difference", "GradientReport", "check_gradients", "in_float64"]
 
-_STEPS = (1e-4, 1e-5, 1e-6)
 _DIRECTIONS = 2
 
 
@@ -107,16 +101,6 @@ class GradientReport:
         return "\n".join(lines)
 
     __repr__ = __str__
-
-
-def relative_error(actual: float, expected: float, largest: float) -> float:
-    """Return ``|a - n| / max(|a|, |n|, 1e-3 largest)``, ``largest`` the greatest magnitude in the gradient's tensor.
-
-    >>> relative_error(2.0, 1.0, 1.0)
-    0.5
-    """
-    scale = max(abs(actual), abs(expected), 1e-3 * largest)
-    return abs(actual - expected) / scale if scale > 0 else 0.0
 
 
 def check_gradients(
@@ -319,8 +303,8 @@ class _Checker:
 
         kink = False
         try:
-            for h in _STEPS:
-                slope = _slope_at(at, here, h, largest)
+            for h in WIDTHS:
+                slope = slope_at(at, here, h, largest)
                 mismatch = abs(actual - slope.value)
                 error = relative_error(actual, slope.value, largest)
                 if slope.is_flat and mismatch <= slope.noise:
@@ -383,37 +367,3 @@ class _Checker:
         direction = self.rng.normal(size=array.shape)
         slope, norm = float(np.vdot(direction, gradient)), float(np.linalg.norm(gradient))
         self._compare_along(layer, parameter, None, array, ..., slope, direction, norm, value)
-
-
-@dataclass(frozen=True)
-class _Slope:
-    """The slope at 0 as finite differences of one width see it.
-
-    Attributes:
-        value: the central difference, with the error of order h^2 taken out.
-        bend: how far the slopes of the two sides differ.
-        noise: how far rounding alone may move the slope.
-        is_flat: whether the two sides agree.
-    """
-
-    value: float
-    bend: float
-    noise: float
-    is_flat: bool
-
-    def explains(self, mismatch: float) -> bool:
-        """Whether a kink inside the width can be the reason for a mismatch."""
-        return self.bend > 4 * self.noise and mismatch <= 2 * self.bend
-
-
-def _slope_at(at: Callable[[float], float], here: float, h: float, largest: float) -> _Slope:
-    after, before = at(h), at(-h)
-    right, left = (after - here) / h, (here - before) / h
-    noise = 40 * np.finfo(float).eps * max(abs(after), abs(before), abs(here), 1e-3) / h
-    bend = abs(right - left)
-    # A smooth f bends by h f'', which vanishes with h; a jump of the slope does not.
-    is_flat = bend <= 1e-4 * max(abs(right), abs(left), 1e-3 * largest) + 4 * noise
-    slope = (after - before) / (2 * h)
-    if is_flat:
-        slope = (4 * (at(h / 2) - at(-h / 2)) / h - slope) / 3
-    return _Slope(slope, bend, noise, is_flat)
