@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from .dataset import Dataset, Source, assemble, check_images, check_labels
-from .files import DataFile, Recipe, fetch, find, missing_message, search_roots
+from .files import DataFile, Recipe, fetch, find, locate, missing_message, search_roots
 from .formats import Arrays, h5_dataset, load_idx, read_npz
 from .splits import stratified_split
 from .tables import read_csv
 
-__all__ = ["ENTRIES", "Entry", "load", "load_arrays", "names"]
+__all__ = ["ENTRIES", "Entry", "load", "load_arrays", "names", "whereabouts"]
 
 
 @dataclass(frozen=True)
@@ -249,6 +249,15 @@ def load_arrays(name: str, path: str | Path | None = None) -> tuple[Arrays, Arra
         images = check_images(x, where)
         checked.append((images[..., 0], check_labels(y, len(images), 10, where).astype(np.uint8)))
     return checked[0], checked[1]
+
+
+def whereabouts(name: str, data_dir: str | Path | None = None) -> str:
+    """Say in a few words where the files of a named set are, without reading them."""
+    entry = ENTRIES[name]
+    if entry.make:
+        return "built in"
+    folder = locate(name, entry.recipes, search_roots(data_dir))
+    return str(folder) if folder else "to be fetched" if entry.mirrors else "missing"
 
 
 def _known(name: str) -> str:

@@ -6,14 +6,14 @@ import hashlib
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .dataset import Source
 from .formats import read_bytes, sha256
 
-__all__ = ["DataFile", "DataWarning", "Recipe", "announce", "cache_dir", "fetch", "find", "search_roots"]
+__all__ = ["DataFile", "DataWarning", "Recipe", "announce", "cache_dir", "fetch", "find", "locate", "search_roots"]
 
 
 class DataWarning(UserWarning):
@@ -81,7 +81,7 @@ def search_roots(data_dir: str | Path | None) -> list[Path]:
     return [*roots, cache_dir()]
 
 
-def find(name: str, recipes: Iterable[Recipe], roots: Sequence[Path]) -> tuple[Recipe, list[Path], Source] | None:
+def find(name: str, recipes: Sequence[Recipe], roots: Sequence[Path]) -> tuple[Recipe, list[Path], Source] | None:
     """Find the first recipe whose files are all in one folder.
 
     Args:
@@ -93,14 +93,23 @@ def find(name: str, recipes: Iterable[Recipe], roots: Sequence[Path]) -> tuple[R
         The recipe, its files and the record of them; None if no folder has all files of any recipe.
         Files whose checksum differs from the published one cause one warning that names them.
     """
-    recipes = list(recipes)
+    for _, recipe, paths in _complete(name, recipes, roots):
+        return recipe, paths, _record(recipe, paths)
+    return None
+
+
+def locate(name: str, recipes: Sequence[Recipe], roots: Sequence[Path]) -> Path | None:
+    """Return the folder in which ``find`` would find the files, or None."""
+    return next((folder for folder, _, _ in _complete(name, recipes, roots)), None)
+
+
+def _complete(name: str, recipes: Sequence[Recipe], roots: Sequence[Path]) -> Iterator[tuple[Path, Recipe, list[Path]]]:
+    """Yield the folders that hold all files of a recipe, the preferred ones first."""
     for folder in _folders(name, roots):
         for recipe in recipes:
-            paths = [_present(folder, file) for file in recipe.files]
-            if all(paths):
-                found = [path for path in paths if path]
-                return recipe, found, _record(recipe, found)
-    return None
+            paths = [path for file in recipe.files if (path := _present(folder, file))]
+            if len(paths) == len(recipe.files):
+                yield folder, recipe, paths
 
 
 def missing_message(name: str, recipes: Sequence[Recipe], roots: Sequence[Path], trouble: str = "") -> str:

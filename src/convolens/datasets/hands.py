@@ -39,7 +39,9 @@ def draw_hand(rng: np.random.Generator, number: int) -> np.ndarray:
         SIZE / 2 + rng.uniform(-4, 4) - scale * middle * np.cos(turn),
     )
     canvas = Canvas(rng, center, scale, angle, mirror=bool(rng.random() < 0.5))
-    tone = skin(rng) if rng.random() < 0.6 else hsv(rng.random(), rng.uniform(0.2, 0.8), rng.uniform(0.4, 1.0))  # a glove
+    tone = (
+        skin(rng) if rng.random() < 0.6 else hsv(rng.random(), rng.uniform(0.2, 0.8), rng.uniform(0.4, 1.0))
+    )  # a glove
     edge = shade(tone, rng.uniform(0.3, 0.45))
     _arm(canvas, tone, edge)
     choices = _SHOWN[number]

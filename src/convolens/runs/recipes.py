@@ -1,0 +1,82 @@
+"""How each task is trained unless one says otherwise: network, epochs, batch size, learning rate, augmentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from convolens.datasets import Dataset
+
+__all__ = ["Recipe", "augmentation_layers", "recipe_for"]
+
+#: Layers that vary a training image, by what the image shows. Digits and hand signs are never mirrored.
+_AUGMENTATIONS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
+    "written": (
+        ("RandomRotation", {"factor": 0.03}),
+        ("RandomTranslation", {"height_factor": 0.08, "width_factor": 0.08}),
+        ("RandomZoom", {"height_factor": 0.08}),
+    ),
+    "clothes": (
+        ("RandomFlip", {"mode": "horizontal"}),
+        ("RandomTranslation", {"height_factor": 0.06, "width_factor": 0.06}),
+    ),
+    "faces": (
+        ("RandomFlip", {"mode": "horizontal"}),
+        ("RandomRotation", {"factor": 0.03}),
+        ("RandomTranslation", {"height_factor": 0.06, "width_factor": 0.06}),
+    ),
+    "signs": (
+        ("RandomRotation", {"factor": 0.05}),
+        ("RandomTranslation", {"height_factor": 0.1, "width_factor": 0.1}),
+        ("RandomZoom", {"height_factor": 0.1}),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The defaults of a task.
+
+    Attributes:
+        network: its name in ``cl.zoo``.
+        epochs: how many times every training image is seen.
+        batch_size: images per step.
+        learning_rate: at the start; it falls to 0 along half a cosine.
+        augmentation: which variations suit the images.
+        augment: whether they are used unless one says otherwise.
+        validation: the share of the training images that is set aside to choose the best epoch.
+    """
+
+    network: str
+    epochs: int
+    batch_size: int
+    learning_rate: float = 1e-3
+    augmentation: str = "signs"
+    augment: bool = False
+    validation: float = 0.1
+
+
+_RECIPES = {
+    "digits": Recipe("digits_cnn", 30, 32, 2e-3, "written"),
+    "mnist": Recipe("lenet5", 12, 128, 2e-3, "written"),
+    "fashion_mnist": Recipe("lenet5", 15, 128, 2e-3, "clothes"),
+    "happy": Recipe("happy_model", 20, 16, 1e-3, "faces"),
+    "smiles": Recipe("happy_model", 15, 32, 1e-3, "faces"),
+    "signs": Recipe("convolutional_model", 120, 32, 3e-3, "signs"),
+    "drawn_smiles": Recipe("happy_model", 15, 16, 1e-3, "faces"),
+    "drawn_signs": Recipe("convolutional_model", 120, 32, 3e-3, "signs"),
+}
+
+
+def recipe_for(dataset: Dataset) -> Recipe:
+    """Return the recipe of a named set; for a user's own the course's network for its number of classes."""
+    if dataset.name in _RECIPES:
+        return _RECIPES[dataset.name]
+    if len(dataset.class_names) == 2:
+        return Recipe("happy_model", 20, 16)
+    return Recipe("convolutional_model", 60, 32, 3e-3)
+
+
+def augmentation_layers(recipe: Recipe, api: Any) -> list[Any]:
+    """Return the recipe's augmentation as layers of an API."""
+    return [getattr(api.layers, name)(**options) for name, options in _AUGMENTATIONS[recipe.augmentation]]

@@ -1,0 +1,317 @@
+"""Train a task's network into a run folder; stop and go on without a trace."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import platform
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import convolens as cl
+from convolens.datasets import Dataset, duplicate_groups, stratified_split
+from convolens.training.callbacks import BackupAndRestore, Callback
+
+from .recipes import Recipe, augmentation_layers, recipe_for
+from .run import Run, border_mean, write_json, write_rows
+from .tasks import find_task
+
+__all__ = ["Options", "train_task"]
+
+_GROUPING_LIMIT = 10_000  # training images up to which duplicates are kept on one side of the validation split
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a run was asked for, without gaps: everything that a repetition needs."""
+
+    network: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    optimizer: str
+    validation: float
+    augment: bool
+    seed: int
+    data_dir: str | None
+    engine: str = "native"
+
+    def __post_init__(self) -> None:
+        checks = [
+            ("epochs", self.epochs, self.epochs >= 1, "a whole number of at least 1"),
+            ("batch_size", self.batch_size, self.batch_size >= 1, "a whole number of at least 1"),
+            ("learning_rate", self.learning_rate, 0 < self.learning_rate < math.inf, "a number above 0"),
+            ("validation", self.validation, 0 <= self.validation < 1, "a share from 0 to below 1"),
+            ("seed", self.seed, 0 <= self.seed < 2**32, "a whole number from 0 to 2**32 - 1"),
+            ("network", self.network, self.network in cl.zoo.NETWORKS, f"one of {', '.join(cl.zoo.NETWORKS)}"),
+            ("engine", self.engine, self.engine == "native", "'native'"),
+        ]
+        for name, value, fits, expected in checks:
+            if not fits:
+                raise ValueError(f"{name} is {value!r}; expected {expected}.")
+
+
+def train_task(
+    task: str | Path | Sequence[str | Path] | None = None,
+    *,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    optimizer: str | None = None,
+    model: str | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    validation: float | None = None,
+    augment: bool | None = None,
+    engine: str | None = None,
+    resume: str | Path | None = None,
+    verbose: str | int = "auto",
+    callbacks: Sequence[Callback] = (),
+    begin: Callable[[Run], None] | None = None,
+) -> Run:
+    """Train the network of a task and evaluate it on the test images.
+
+    Options that are None take the task's defaults, or with ``resume`` those of the run. The seed decides initial
+    weights, order, dropout, augmentation and splits: the same call gives the same weights, bit for bit, also if it was
+    interrupted and resumed.
+
+    Args:
+        task: a data set's name, a folder of images, or files; see ``find_task``.
+        epochs: how many times every training image is seen.
+        batch_size: images per step.
+        learning_rate: at the start; it falls to 0 along half a cosine.
+        optimizer: the name of one of ``cl.optimizers``; ``"adam"`` by default.
+        model: the name of a network of ``cl.zoo``.
+        seed: 0 by default.
+        out: the run's folder; a new one in ``runs/`` if None.
+        data_dir: where to search named sets first.
+        validation: the share of training images that is set aside to choose the best epoch; 0 for none.
+        augment: whether to vary the training images in ways that suit the task.
+        engine: ``"native"``.
+        resume: the folder of a run to go on with.
+        verbose: 0 silent, ``"auto"`` a progress bar per epoch.
+        callbacks: more callbacks.
+        begin: called with the run before training.
+
+    Returns:
+        The run. Its folder holds ``config.json``, ``model.keras`` (of the best epoch), ``history.csv``,
+        ``metrics.json`` and ``checkpoints/``.
+
+    Raises:
+        ValueError: for a wrong option or damaged data.
+        OSError: if files are missing or the folder cannot be written.
+        KeyboardInterrupt: after Ctrl-C; the best network so far is kept and the run can be resumed.
+    """
+    folder = None if data_dir is None else str(Path(data_dir).resolve())
+    asked: dict[str, Any] = {
+        "network": model,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "optimizer": optimizer,
+        "validation": validation,
+        "augment": augment,
+        "seed": seed,
+        "data_dir": folder,
+        "engine": engine,
+    }
+    given = {name: value for name, value in asked.items() if value is not None}
+    if resume is not None:
+        run = Run.load(resume)
+        if task or out:
+            raise ValueError("a resumed run keeps its task and its folder; name neither beside resume.")
+        options = Options(**{**run.config["options"], **given})
+        data = find_task(run.config["task"], options.data_dir, options.seed)
+        _check_same_data(run, data)
+        recipe = recipe_for(data)
+    else:
+        if not task:
+            raise ValueError("no task: name a data set, a folder of images, or files.")
+        data = find_task(task, folder, seed or 0)
+        recipe = recipe_for(data)
+        options = _options(recipe, given)
+        run = Run(_new_folder(out, data.name), _config(task, options, data))
+    run.config["options"] = dataclasses.asdict(options)
+    if begin is not None:
+        begin(run)
+    _train(run, data, recipe, options, verbose, callbacks)
+    return run
+
+
+def _options(recipe: Recipe, given: dict[str, Any]) -> Options:
+    defaults = {name: value for name, value in dataclasses.asdict(recipe).items() if name != "augmentation"}
+    return Options(**{**defaults, "optimizer": "adam", "seed": 0, "data_dir": None, **given})
+
+
+def _train(
+    run: Run, data: Dataset, recipe: Recipe, options: Options, verbose: str | int, callbacks: Sequence[Callback]
+) -> None:
+    cl.utils.set_random_seed(options.seed)
+    cl.utils.clear_session()
+    network = _build(options, data, ())
+    trained = network
+    if options.augment:
+        trained = _build(options, data, augmentation_layers(recipe, cl))
+        trained.set_weights(network.get_weights())
+    train, held_out = _split(data, options)
+    steps = -(-len(train) // options.batch_size) * options.epochs
+    for one in {id(network): network, id(trained): trained}.values():
+        _compile(one, options, steps)
+    binary = network.output_shape[-1] == 1
+    y = data.y_train[:, None].astype(np.float32) if binary else data.y_train
+    run.folder.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    _write_state(run, "training")
+    try:
+        trained.fit(
+            data.x_train[train],
+            y[train],
+            batch_size=options.batch_size,
+            epochs=options.epochs,
+            validation_data=(data.x_train[held_out], y[held_out]) if len(held_out) else None,
+            callbacks=[
+                _Record(run, network),
+                BackupAndRestore(run.folder / "checkpoints", delete_checkpoint=False),
+                *callbacks,
+            ],
+            verbose=verbose,
+        )
+        run.evaluate()
+    except KeyboardInterrupt:
+        _write_state(run, "interrupted")
+        raise
+    except FloatingPointError:
+        _write_state(run, "failed")
+        raise
+    run.config["seconds"] = round(run.config.get("seconds", 0) + time.perf_counter() - started, 2)
+    _write_state(run, "done")
+
+
+def _build(options: Options, data: Dataset, augment: Sequence[Any]) -> Any:
+    build = cl.zoo.NETWORKS[options.network]
+    arguments: dict[str, Any] = {"input_shape": data.image_shape, "compile": False, "augment": augment}
+    classes = len(data.class_names)
+    if "classes" in inspect.signature(build).parameters:
+        arguments["classes"] = classes
+    elif classes != 2:
+        raise ValueError(f"{options.network} tells two classes apart, but {data.name} has {classes}.")
+    return build(cl, **arguments)
+
+
+def _compile(model: Any, options: Options, steps: int) -> None:
+    kind: Any = type(cl.optimizers.get(options.optimizer))
+    schedule = cl.optimizers.schedules.CosineDecay(options.learning_rate, steps)
+    loss = "binary_crossentropy" if model.output_shape[-1] == 1 else "sparse_categorical_crossentropy"
+    model.compile(optimizer=kind(learning_rate=schedule), loss=loss, metrics=["accuracy"])
+
+
+def _split(data: Dataset, options: Options) -> tuple[np.ndarray, np.ndarray]:
+    """Return indices to train on and to validate on; duplicates stay on one side where looking for them is quick."""
+    everything = np.arange(len(data.y_train))
+    if not options.validation:
+        return everything, everything[:0]
+    x = data.raw.x_train
+    groups = duplicate_groups(x, 5 * data.scale / 255) if len(x) <= _GROUPING_LIMIT else None
+    return stratified_split(data.y_train, options.validation, options.seed, groups)
+
+
+class _Record(Callback):
+    """Writes ``history.csv`` after every epoch, and ``model.keras`` when the epoch is the best so far."""
+
+    def __init__(self, run: Run, network: Any) -> None:
+        super().__init__()
+        self.run, self.network = run, network
+        self.rows: list[dict[str, Any]] = []
+        if (run.folder / "history.csv").is_file():
+            columns = run.history
+            self.rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Forget rows of epochs that are done again after an interruption."""
+        del self.rows[epoch:]
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write the row, and the network if it is the best."""
+        logs = {name: float(value) for name, value in (logs or {}).items()}
+        monitored = "val_loss" if "val_loss" in logs else "loss"
+        best = min((row[monitored] for row in self.rows), default=math.inf)
+        self.rows.append({"epoch": epoch + 1, **logs})
+        write_rows(self.run.folder / "history.csv", self.rows)
+        if logs[monitored] < best:
+            if self.network is not self.model:
+                self.network.set_weights(self.model.get_weights())
+            self.network.save(self.run.folder / "model.keras")
+            self.run.config["best"] = {"epoch": epoch + 1, monitored: logs[monitored]}
+
+
+def _new_folder(out: str | Path | None, name: str) -> Path:
+    if out is not None:
+        if Path(out).is_dir() and any(Path(out).iterdir()):
+            raise ValueError(f"{out}: the folder is not empty. Choose another, or go on with --resume {out}.")
+        if Path(out).exists() and not Path(out).is_dir():
+            raise ValueError(f"{out}: is a file; expected the name of a new folder.")
+        return Path(out)
+    stem = f"{Path(name).stem.replace('.h5', '')}-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = (stem if i == 0 else f"{stem}-{i + 1}" for i in range(10_000))
+    return next(folder for folder in map(Path("runs").joinpath, names) if not folder.exists())
+
+
+def _config(task: Any, options: Options, data: Dataset) -> dict[str, Any]:
+    parts = [task] if isinstance(task, str | Path) else list(task)
+    located = [str(Path(part).resolve()) if Path(part).exists() else str(part) for part in parts]
+    if len(parts) == 1 and data.name in cl.datasets.names():
+        located = [data.name]
+    return {
+        "task": located,
+        "options": dataclasses.asdict(options),
+        "data": {
+            "name": data.name,
+            "description": data.description,
+            "class_names": data.class_names,
+            "image_shape": list(data.image_shape),
+            "training_images": len(data.x_train),
+            "test_images": len(data.x_test),
+            "dark_border": data.image_shape[2] == 1 and border_mean(data.raw.x_train) < 0.25 * data.scale,
+            "files": data.source.files,
+            "notes": data.source.notes,
+        },
+        "environment": {
+            "convolens": cl.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "kernels": cl.kernels.active(),
+            "threads": cl.config.get_num_threads(),
+        },
+        "command": _command(located, options),
+    }
+
+
+def _command(task: Sequence[str], options: Options) -> str:
+    """Return the command that repeats the run."""
+    import shlex
+
+    words = ["convolens", "train", *task, "--model", options.network]
+    for name in ("epochs", "batch_size", "learning_rate", "optimizer", "validation", "seed"):
+        words += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
+    words.append("--augment" if options.augment else "--no-augment")
+    if options.data_dir:
+        words += ["--data", options.data_dir]
+    return shlex.join(words)
+
+
+def _check_same_data(run: Run, data: Dataset) -> None:
+    before = sorted(run.config["data"]["files"].values())
+    if sorted(data.source.files.values()) != before:
+        raise ValueError(f"{run.folder}: the data files are not those that the run began with; it cannot be resumed.")
+
+
+def _write_state(run: Run, state: str) -> None:
+    run.config["state"] = state
+    write_json(run.folder / "config.json", run.config)
