@@ -1,8 +1,8 @@
 """Finite differences that notice kinks.
 
-The derivative at 0 is (f(h) - f(-h)) / 2h. At a kink (ReLU at 0, a tie in max pooling) the slopes on the two sides differ
-however small h is; beside a kink they agree once h is small enough. So (f(h) - f(0)) / h and (f(0) - f(-h)) / h are
-compared at several h, and a mismatch that the jump between them can explain is called a kink.
+The derivative at 0 is (f(h) - f(-h)) / 2h. At a kink (ReLU at 0, a tie in max pooling) the slopes of the two sides
+differ however small h is; beside a kink they agree once h is small enough. So (f(h) - f(0)) / h and (f(0) - f(-h)) / h
+are compared at several h, and a mismatch that the jump between them can explain is called a kink.
 """
 
 from __future__ import annotations
