@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from convolens import sharing
 from convolens.layers.base import Layer
 from convolens.layers.base import registry as layer_registry
 from convolens.symbol import Node, Symbol
@@ -30,6 +31,7 @@ def serialize_layer(layer: Layer) -> dict[str, Any]:
         return serialize_model(layer)
     config = layer_registry.serialize(layer)
     assert config is not None
+    config |= sharing.number_of(layer)
     shape = _build_shape(layer)
     if shape is not None:
         config["build_config"] = {"input_shape": shape}
@@ -45,6 +47,7 @@ def serialize_model(model: Any) -> dict[str, Any]:
         "config": model.get_config(),
         "registered_name": "Sequential" if sequential else "Functional",
         "build_config": {"input_shape": _build_shape(model) if sequential else None},
+        **sharing.number_of(model),
     }
 
 
@@ -59,11 +62,13 @@ def _build_shape(layer: Any) -> Any:
 
 def sequential_config(model: Any) -> dict[str, Any]:
     """Return the configuration of a ``Sequential``."""
+    with sharing.writing(model):
+        layers = [serialize_layer(layer) for layer in model._stack]
     return {
         "name": model.name,
         "trainable": model.trainable,
         "dtype": _policy(model.dtype),
-        "layers": [serialize_layer(layer) for layer in model._stack],
+        "layers": layers,
         "build_input_shape": _build_shape(model),
     }
 
@@ -72,9 +77,10 @@ def functional_config(model: Any) -> dict[str, Any]:
     """Return the configuration of a functional model: its layers, and every call with where its inputs come from."""
     calls = _calls_by_layer(model)
     layers = []
-    for layer in model.graph.layers:
-        inbound = [_serialize_call(node, calls) for node in calls[layer] if node.inputs]
-        layers.append({**serialize_layer(layer), "name": layer.name, "inbound_nodes": inbound})
+    with sharing.writing(model):
+        for layer in model.graph.layers:
+            inbound = [_serialize_call(node, calls) for node in calls[layer] if node.inputs]
+            layers.append({**serialize_layer(layer), "name": layer.name, "inbound_nodes": inbound})
     return {
         "name": model.name,
         "trainable": model.trainable,
@@ -128,14 +134,18 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | N
     """
     if not isinstance(config, Mapping) or "class_name" not in config:
         raise ValueError(f"a layer's configuration has 'class_name' and 'config'; got {str(config)[:80]}.")
+    shared = sharing.found_before(config)
+    if shared is not None:
+        return shared
     name = config["class_name"]
     if name in _MODELS and not (custom_objects and name in custom_objects):
         from convolens.model import Model
         from convolens.sequential import Sequential
 
-        return model_from_config(Sequential if name == "Sequential" else Model, config["config"], custom_objects)
+        cls = Sequential if name == "Sequential" else Model
+        return sharing.remember(config, model_from_config(cls, config["config"], custom_objects))
     _refuse_code(config, custom_objects)
-    return layer_registry.deserialize(config, custom_objects)
+    return sharing.remember(config, layer_registry.deserialize(config, custom_objects))
 
 
 def _refuse_code(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None) -> None:
@@ -151,6 +161,11 @@ def _refuse_code(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | 
 
 def model_from_config(cls: Any, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Make a model from what its ``get_config`` gave."""
+    with sharing.reading():
+        return _model_from_config(cls, config, custom_objects)
+
+
+def _model_from_config(cls: Any, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None) -> Any:
     from convolens.sequential import Sequential
 
     if "input_layers" not in config:

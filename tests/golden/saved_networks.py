@@ -87,6 +87,16 @@ def sequential(api: Any) -> Any:
     )
 
 
+def shared_across_models(api: Any) -> Any:
+    """One convolution in two models that are parts of a third. (Keras writes this, but cannot read it.)"""
+    layers = api.layers
+    shared = layers.Conv2D(2, 3, padding="same", name="shared")
+    first, second, image = (api.Input((4, 4, 2)) for _ in range(3))
+    a = api.Model(first, layers.ReLU()(shared(first)), name="a")
+    b = api.Model(second, layers.ELU()(shared(second)), name="b")
+    return api.Model(image, layers.Flatten()(b(a(shared(image)))))
+
+
 BUILDERS = {"every_layer": every_layer, "nested": nested, "sequential": sequential}
 
 

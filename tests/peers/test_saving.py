@@ -55,6 +55,14 @@ def test_weights_fit_the_network_on_the_other_side(writer, reader, name, tmp_pat
     check_same(model, other, name)
 
 
+def test_a_layer_in_several_models_of_keras(tmp_path):
+    model = networks.shared_across_models(keras)
+    model.save(tmp_path / "m.keras")
+    x = np.random.default_rng(0).normal(size=(2, 4, 4, 2)).astype("float32")
+    found = cl.saving.load_model(tmp_path / "m.keras")(x)
+    np.testing.assert_allclose(found, np.asarray(model(x)), rtol=2e-5, atol=2e-6)
+
+
 @pytest.mark.parametrize("name", networks.BUILDERS)
 def test_there_and_back_changes_no_bit(name, tmp_path):
     model = networks.compiled(cl, name)

@@ -94,6 +94,19 @@ def test_a_compiled_model_before_its_first_step(tmp_path):
     assert networks.train(again, "sequential", 1) == networks.train(model, "sequential", 1)
 
 
+def test_a_layer_in_several_models_stays_one_layer(tmp_path):
+    model = networks.shared_across_models(cl)
+    model.save(tmp_path / "m.keras")
+    copies = [cl.saving.load_model(tmp_path / "m.keras"), cl.Model.from_config(model.get_config())]
+    copies[1].set_weights(model.get_weights())
+    x = np.random.default_rng(0).normal(size=(2, 4, 4, 2)).astype("float32")
+    for copy in copies:
+        np.testing.assert_array_equal(copy(x), model(x))
+        assert len(copy.weights) == 2
+        assert copy.get_layer("a").get_layer("shared") is copy.get_layer("b").get_layer("shared")
+    assert "shared_object_id" not in json.dumps(networks.nested(cl).get_config())
+
+
 def test_float64_models_keep_their_digits(tmp_path):
     cl.config.set_floatx("float64")
     try:
