@@ -1,0 +1,3 @@
+"""Learners' files are read by the tests, not collected."""
+
+collect_ignore_glob = ["right/*"]
