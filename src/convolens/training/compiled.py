@@ -54,6 +54,9 @@ class MetricSet:
 
     def __init__(self, asked: Any, weighted: Any, names: Sequence[str], with_losses: Sequence[bool]) -> None:
         self.asked, self.weighted, self.names = asked, weighted, list(names)
+        for identifier in [one for spread in (asked, weighted) for ours in self._spread(spread) for one in ours]:
+            if isinstance(identifier, str):
+                metrics.resolve(identifier, (1, 1), (1, 1))  # an unknown name is said now, not at the first batch
         several_losses = len(names) > 1 and sum(with_losses) > 1
         self._loss_names = [
             f"{name}_loss" if several_losses and has else None for name, has in zip(names, with_losses, strict=True)
