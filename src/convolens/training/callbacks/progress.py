@@ -153,13 +153,13 @@ class _Bar:
 
 
 def _in_words(logs: dict[str, Any] | None) -> str:
-    """Return ``loss 0.1234  accuracy 0.9876``; small numbers with an exponent.
+    """Return ``loss 0.1234  accuracy 0.9876``: the loss first, small numbers with an exponent.
 
-    >>> _in_words({"loss": 0.25, "learning_rate": 1e-05})
-    'loss 0.2500  learning_rate 1.00e-05'
+    >>> _in_words({"learning_rate": 1e-05, "loss": 0.25, "val_loss": 0.5})
+    'loss 0.2500  learning_rate 1.00e-05  val_loss 0.5000'
     """
     words = []
-    for name, value in (logs or {}).items():
+    for name, value in sorted((logs or {}).items(), key=lambda item: item[0] != "loss"):
         if isinstance(value, int | float) or getattr(value, "ndim", 1) == 0:
             number = float(value)
             words.append(f"{name} {number:.2e}" if 0 < abs(number) < 1e-3 else f"{name} {number:.4f}")
