@@ -19,6 +19,7 @@ import numpy as np
 
 from convolens.kernels import geometry
 from convolens.kernels.geometry import Pads, Pair
+from convolens.kernels.vectorized.native.products import multiply, sum_of_products
 from convolens.kernels.vectorized.native.threads import by_rows
 
 __all__ = ["Convolution"]
@@ -89,18 +90,18 @@ class Convolution:
     def multiply(self, w: np.ndarray, rows: slice, out: np.ndarray) -> None:
         """Write the given rows of the output, of the ``x`` that was loaded."""
         oh, f, ow, n = self.output
-        np.matmul(w.reshape(-1, f).T, self._windows[rows], out=out.reshape(oh, f, ow * n)[rows])
+        multiply(w.reshape(-1, f).T, self._windows[rows], out=out.reshape(oh, f, ow * n)[rows])
 
     def backward_kernel(self, out: np.ndarray | None) -> np.ndarray:
         """Return ``dw`` for ``dz``, written to ``out`` if given."""
         oh, f, ow, n = self.output
-        columns = self.dz.reshape(oh, f, ow * n).transpose(0, 2, 1)
+        dz = self.dz.reshape(oh, f, ow * n)
         groups = len(self._dw)
 
         def partial_sums(some: slice) -> None:
             for group in range(some.start, some.stop):
                 rows = slice(oh * group // groups, oh * (group + 1) // groups)
-                np.sum(np.matmul(self._windows[rows], columns[rows]), axis=0, out=self._dw[group])
+                sum_of_products(self._windows[rows], dz[rows], out=self._dw[group])
 
         by_rows(groups, self.operations, partial_sums)
         return np.sum(self._dw.reshape(groups, *self._kernel_shape), axis=0, out=out)
@@ -136,7 +137,8 @@ class Convolution:
             for start in range(rows.start, rows.stop, step):
                 some = slice(start, min(start + step, rows.stop))
                 dx[some] = 0
-                d_shifted = np.matmul(matrix, windows[some]).reshape(-1, kw, c, ow, n)
+                d_shifted = np.empty((some.stop - some.start, kw, c, ow, n), dx.dtype)
+                multiply(matrix, windows[some], out=d_shifted.reshape(len(d_shifted), kw * c, ow * n))
                 for column, outputs, inputs in self._taps:
                     dx[some, :, inputs] += d_shifted[:, column, :, outputs]
 

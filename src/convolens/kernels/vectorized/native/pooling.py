@@ -61,8 +61,8 @@ class MaxPooling:
         if self.rows_overlap:
             self._d_of_rows[...] = 0
         y = self.y[rows]
-        for o, i in _within(rows, self._row_taps):
-            _give(dy[o], self._of_rows[i] == y[o], self._d_of_rows[i], add=self.rows_overlap)
+        taps = [(dy[o], y[o], self._of_rows[i], self._d_of_rows[i]) for o, i in _within(rows, self._row_taps)]
+        _share_out(dy, taps, add=self.rows_overlap)
 
     def backward_columns(self, x: np.ndarray, dx: np.ndarray, rows: slice, add: bool) -> None:
         """Share out the rows' gradients among the columns of their windows.
@@ -75,10 +75,9 @@ class MaxPooling:
         """
         if self._columns_overlap and not add:
             dx[rows] = 0
-        of_rows, d_of_rows = self._of_rows[rows], self._d_of_rows[rows]
-        for o, i in self._column_taps:
-            won = x[rows, :, i] == of_rows[:, :, o]
-            _give(d_of_rows[:, :, o], won, dx[rows, :, i], add=add or self._columns_overlap)
+        y, dy = self._of_rows[rows], self._d_of_rows[rows]
+        taps = [(dy[:, :, o], y[:, :, o], x[rows, :, i], dx[rows, :, i]) for o, i in self._column_taps]
+        _share_out(dy, taps, add=add or self._columns_overlap)
 
 
 def _within(rows: slice, taps: _Taps) -> Iterator[tuple[slice, slice]]:
@@ -105,9 +104,22 @@ def _maxima(taps: list[tuple[np.ndarray, np.ndarray]], y: np.ndarray) -> None:
             np.maximum(part, x, out=part)
 
 
-def _give(d_left: np.ndarray, won: np.ndarray, dx: np.ndarray, add: bool) -> None:
-    """Move the gradients of the windows that this tap won from ``d_left`` to ``dx``."""
-    share = np.multiply(d_left, won, out=None if add else dx)
-    d_left -= share
+def _share_out(dy: np.ndarray, taps: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]], add: bool) -> None:
+    """Move each window's gradient to the first tap that equals the maximum, tap by tap; ``dy`` holds what is left.
+
+    Args:
+        dy: the gradient of all windows, overwritten.
+        taps: for each, the parts of ``dy`` and ``y`` it reaches, and its parts of ``x`` and ``dx``.
+        add: whether to add to ``dx``.
+    """
+    for part, y, x, dx in taps[:-1]:
+        share = np.multiply(part, x == y, out=None if add else dx)
+        part -= share
+        if add:
+            dx += share
+    part, y, x, dx = taps[-1]
+    rest = part if part.shape == dy.shape else part * (x == y)  # the last to reach a window gets what is left
     if add:
-        dx += share
+        dx += rest
+    else:
+        dx[...] = rest
