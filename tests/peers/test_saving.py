@@ -97,3 +97,20 @@ def test_every_optimizer_goes_on_where_it_was(writer, reader, name, options, tmp
     other = reader.saving.load_model(tmp_path / "m.keras")
     assert networks.train(other, "sequential", 3) == pytest.approx(networks.train(model, "sequential", 3), rel=5e-5)
     check_same(model, other, "sequential")
+
+
+@pytest.mark.parametrize(("writer", "reader"), DIRECTIONS)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("lenet5", {}), ("happy_model", {}), ("convolutional_model", {}), ("digits_cnn", {"dropout": 0.0})],
+)
+def test_the_networks_of_the_tasks(writer, reader, name, options, tmp_path):
+    model = getattr(cl.zoo, name)(writer, **options)
+    x = np.random.default_rng(0).random((8, *model.input_shape[1:]), "float32")
+    y = np.arange(8) % 2
+    model.fit(x, y, verbose=0)
+    model.save(tmp_path / "m.keras")
+    other = reader.saving.load_model(tmp_path / "m.keras")
+    np.testing.assert_allclose(model.predict(x, verbose=0), other.predict(x, verbose=0), rtol=2e-5, atol=2e-6)
+    histories = [m.fit(x, y, epochs=2, shuffle=False, verbose=0).history["loss"] for m in (model, other)]
+    assert histories[0] == pytest.approx(histories[1], rel=1e-3)
