@@ -59,3 +59,17 @@ def write_course_pair(folder: Path, name: str, classes: int, channels: int = 3, 
         stem = f"{part}_{name}_jpeg" if jpeg and part == "train" else f"{part}_{name}"
         write_h5(folder / f"{stem}.h5", part, x.astype(np.uint8), y, np.arange(classes))
     return folder
+
+
+def write_csv(path: Path, count: int = 60, side: int = 8, classes: int = 3) -> Path:
+    """Write a CSV file of small grey images whose bright rows tell the class."""
+    rng = np.random.default_rng(0)
+    y = np.arange(count) % classes
+    x = rng.integers(0, 60, (count, side, side))
+    for i, label in enumerate(y):
+        x[i, 2 * label + 1 : 2 * label + 3] += 180
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = np.column_stack([y, x.reshape(count, -1)])
+    header = ",".join(["label", *(f"pixel{i}" for i in range(side * side))])
+    np.savetxt(path, rows, "%d", ",", header=header, comments="")
+    return path

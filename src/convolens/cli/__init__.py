@@ -47,16 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.configure(**flags)
     with warnings.catch_warnings():
         warnings.simplefilter("default", UserWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)  # NumPy's on overflow: the loss that follows is an error
         warnings.showwarning = lambda message, *_: console.note(str(message))
         try:
             program = typer.main.get_command(_app(next((word for word in words if word in COMMANDS), None)))
             code = program.main(words, prog_name="convolens", standalone_mode=False)
-            return code if isinstance(code, int) else _DONE
-        except (KeyboardInterrupt, typer.Abort):
-            console.error("stopped.")
-            return _INTERRUPTED
-        except typer.Exit as ending:
-            return ending.exit_code
+        except KeyboardInterrupt:
+            code = _INTERRUPTED
         except typer.TyperException as error:  # an unknown command or option, a value of the wrong kind
             return _fail(error, error.format_message(), _BAD_INPUT)
         except FloatingPointError as error:
@@ -67,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Exception as error:
             message = f"{type(error).__name__}: {error} (a fault of the program; --debug shows where)"
             return _fail(error, message, _FAILED)
+    if code == _INTERRUPTED:  # typer returns it too
+        console.error("stopped.")
+    return code if isinstance(code, int) else _DONE
 
 
 def _fail(error: Exception, message: str, code: int) -> int:

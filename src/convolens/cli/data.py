@@ -13,6 +13,8 @@ __all__ = ["command"]
 
 command = typer.Typer()
 
+_PAIRS_SHOWN = 15
+
 DataOption = Annotated[Path | None, typer.Option("--data", help="The folder where data sets are searched first.")]
 
 
@@ -70,5 +72,6 @@ def describe(
         table(f"Duplicates (near: root mean square difference below {threshold:g} of 255)", found.summary, index=False),
     ]
     if len(found.duplicates):
-        shown.append(table("The first pairs", found.duplicates.head(15), index=False, digits=2))
+        pairs = found.duplicates.sort_values("split_b", kind="stable").head(_PAIRS_SHOWN)  # across the splits first
+        shown.append(table(f"Pairs, at most {_PAIRS_SHOWN}", pairs, index=False, digits=2))
     console.result(found.to_json(), *shown, *(f"[yellow]Note:[/] {escaped(note)}" for note in found.notes))

@@ -88,6 +88,10 @@ class Run:
             self._dataset = find_task(self.config["task"], data_dir or options["data_dir"], options["seed"])
         return self._dataset
 
+    def keep(self, dataset: Dataset) -> None:
+        """Take data that are loaded already for the run's."""
+        self._dataset = dataset
+
     def evaluate(self, data_dir: str | Path | None = None) -> Evaluation:
         """Evaluate the network on the test images and write ``metrics.json``."""
         data = self.dataset(data_dir)

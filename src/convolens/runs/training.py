@@ -15,6 +15,7 @@ import numpy as np
 
 import convolens as cl
 from convolens.datasets import Dataset, duplicate_groups, stratified_split
+from convolens.random import checked
 from convolens.training.callbacks import BackupAndRestore, Callback
 
 from .recipes import Recipe, augmentation_layers, recipe_for
@@ -47,13 +48,14 @@ class Options:
             ("batch_size", self.batch_size, self.batch_size >= 1, "a whole number of at least 1"),
             ("learning_rate", self.learning_rate, 0 < self.learning_rate < math.inf, "a number above 0"),
             ("validation", self.validation, 0 <= self.validation < 1, "a share from 0 to below 1"),
-            ("seed", self.seed, 0 <= self.seed < 2**32, "a whole number from 0 to 2**32 - 1"),
             ("network", self.network, self.network in cl.zoo.NETWORKS, f"one of {', '.join(cl.zoo.NETWORKS)}"),
             ("engine", self.engine, self.engine == "native", "'native'"),
         ]
         for name, value, fits, expected in checks:
             if not fits:
                 raise ValueError(f"{name} is {value!r}; expected {expected}.")
+        checked(self.seed)
+        cl.optimizers.get(self.optimizer)  # an unknown one raises
 
 
 def train_task(
@@ -133,11 +135,12 @@ def train_task(
     else:
         if not task:
             raise ValueError("no task: name a data set, a folder of images, or files.")
-        data = find_task(task, folder, seed or 0)
+        data = find_task(task, folder, checked(seed or 0))
         recipe = recipe_for(data)
         options = _options(recipe, given)
         run = Run(_new_folder(out, data.name), _config(task, options, data))
     run.config["options"] = dataclasses.asdict(options)
+    run.keep(data)
     if begin is not None:
         begin(run)
     _train(run, data, recipe, options, verbose, callbacks)

@@ -1,0 +1,206 @@
+"""A task's training: what its folder holds, that it repeats, and that an interruption leaves no trace."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convolens.runs import Run, find_task, train_task
+from convolens.training.callbacks import Callback
+from lookalikes import write_course_pair, write_csv
+
+
+def train(tmp_path: Path, out: str, **options: Any) -> Run:
+    task = write_csv(tmp_path / "rows.csv")
+    settings = {"model": "digits_cnn", "epochs": 4, "batch_size": 8, "validation": 0.25, "verbose": 0}
+    return train_task(task, out=tmp_path / out, **{**settings, **options})
+
+
+class Interrupt(Callback):
+    """Ctrl-C in the middle of an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self.epoch = epoch
+        self.current = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.current = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.current == self.epoch and batch == 2:
+            raise KeyboardInterrupt
+
+
+def test_folder_and_figures(tmp_path: Path) -> None:
+    run = train(tmp_path, "one", epochs=6)
+    assert {path.name for path in run.folder.iterdir()} == {
+        "config.json", "model.keras", "history.csv", "metrics.json", "checkpoints",
+    }  # fmt: skip
+    data = find_task(tmp_path / "rows.csv")
+    predicted = run.model.predict(data.x_test, verbose=0).argmax(axis=1)
+    assert run.metrics["accuracy"] == (predicted == data.y_test).mean() == 1
+    assert run.history["epoch"] == [1, 2, 3, 4, 5, 6]
+    best = run.config["best"]
+    assert best["val_loss"] == min(run.history["val_loss"]) == run.history["val_loss"][best["epoch"] - 1]
+    again = Run.load(run.folder)
+    assert again.config == run.config
+    assert again.config["state"] == "done"
+    assert list(again.config["data"]["files"]) == [str(tmp_path / "rows.csv")]
+    assert "--batch-size 8" in again.config["command"]
+
+
+def test_same_seed_same_bits_and_another_seed_others(tmp_path: Path) -> None:
+    one, two, other = (train(tmp_path, name, seed=seed) for name, seed in (("a", 1), ("b", 1), ("c", 2)))
+    assert one.history == two.history
+    assert one.history != other.history
+    for a, b in zip(one.model.get_weights(), two.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_interrupted_and_resumed_is_bit_identical(tmp_path: Path, augment: bool) -> None:
+    whole = train(tmp_path, "whole", augment=augment)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, "parts", augment=augment, callbacks=[Interrupt(2)])
+    broken = Run.load(tmp_path / "parts")
+    assert broken.config["state"] == "interrupted"
+    assert broken.config["best"]["epoch"] <= 2
+    assert len(broken.history["loss"]) == 2
+    broken.model.predict(np.zeros((1, 8, 8, 1)), verbose=0)  # the best network was kept
+    with pytest.raises(KeyboardInterrupt):
+        train_task(resume=tmp_path / "parts", verbose=0, callbacks=[Interrupt(3)])
+    resumed = train_task(resume=tmp_path / "parts", verbose=0)
+    assert resumed.history == whole.history
+    assert resumed.metrics == whole.metrics
+    assert resumed.config["state"] == "done"
+    for a, b in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_interrupted_before_the_first_epoch_ended(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, "early", callbacks=[Interrupt(0)])
+    run = Run.load(tmp_path / "early")
+    with pytest.raises(FileNotFoundError, match="convolens train --resume"):
+        _ = run.model
+    assert train_task(resume=run.folder, verbose=0).history == train(tmp_path, "whole").history
+
+
+def test_resume_refuses_other_data(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, "run", callbacks=[Interrupt(1)])
+    write_csv(tmp_path / "rows.csv", count=63)
+    with pytest.raises(ValueError, match="the data files are not those that the run began with"):
+        train_task(resume=tmp_path / "run")
+
+
+def test_saved_network_has_no_augmentation(tmp_path: Path) -> None:
+    run = train(tmp_path, "run", augment=True, epochs=1)
+    assert not [layer for layer in run.model.layers if layer.name.startswith("random")]
+    assert run.config["options"]["augment"] is True
+
+
+def test_two_classes_take_the_smile_network_and_more_the_other(tmp_path: Path) -> None:
+    write_course_pair(tmp_path / "two", "own", 2)
+    pair = [tmp_path / "two" / f"{part}_own.h5" for part in ("train", "test")]
+    run = train_task(pair, epochs=2, out=tmp_path / "a", verbose=0)
+    assert run.config["options"]["network"] == "happy_model"
+    assert run.model.output_shape[-1] == 1
+    assert {"accuracy", "auc"} <= set(run.metrics)
+    write_course_pair(tmp_path / "six", "own", 6)
+    pair = [tmp_path / "six" / f"{part}_own.h5" for part in ("train", "test")]
+    run = train_task(pair, epochs=1, out=tmp_path / "b", verbose=0)
+    assert run.config["options"]["network"] == "convolutional_model"
+    with pytest.raises(ValueError, match=r"happy_model tells two classes apart, but .* has 6"):
+        train_task(pair, model="happy_model", out=tmp_path / "c")
+
+
+def test_predict_converts_any_image_as_the_data_were(tmp_path: Path) -> None:
+    run = train(tmp_path, "run", epochs=12)
+    data = find_task(tmp_path / "rows.csv")
+    i = int(np.flatnonzero(data.y_test == 1)[0])
+    small = Image.fromarray(data.raw.x_test[i, ..., 0])
+    small.save(tmp_path / "exact.png")
+    small.resize((80, 120), Image.Resampling.NEAREST).convert("RGBA").save(tmp_path / "large.png")
+    Image.fromarray(255 - data.raw.x_test[i, ..., 0]).resize((64, 64)).save(tmp_path / "ink.png")
+    rows = run.predict([tmp_path / name for name in ("exact.png", "large.png", "ink.png")])
+    assert [row["label"] for row in rows] == ["1", "1", "1"]
+    assert [bool(row["notes"]) for row in rows] == [False, False, True]
+    assert "inverted" in rows[2]["notes"][0]
+    exact = run.model.predict(data.x_test[i : i + 1], verbose=0)[0]
+    np.testing.assert_allclose(list(rows[0]["probabilities"].values()), exact, rtol=1e-5)
+    assert rows[0]["probability"] == max(rows[0]["probabilities"].values())
+    with pytest.raises(ValueError, match="no image files"):
+        run.predict([])
+
+
+def test_evaluate_repeats_the_metrics(tmp_path: Path) -> None:
+    run = train(tmp_path, "run", epochs=2)
+    before = run.metrics
+    (run.folder / "metrics.json").unlink()
+    assert Run.load(run.folder).evaluate().accuracy == before["accuracy"]
+    assert run.metrics == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0; expected a whole number of at least 1"),
+        ({"batch_size": -1}, "batch_size is -1"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0; expected a number above 0"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"validation": 1.0}, "validation is 1.0; expected a share from 0 to below 1"),
+        ({"seed": -1}, "a seed is an integer of at least 0; got -1"),
+        ({"model": "vgg"}, "network is 'vgg'; expected one of lenet5"),
+        ({"optimizer": "adamm"}, "unknown optimizer 'adamm'. Did you mean 'adam'"),
+    ],
+)
+def test_wrong_option(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace(".", r"\.")):
+        train(tmp_path, "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_folder_in_use_and_folders_that_are_no_run(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match="the folder is not empty"):
+        train(tmp_path, "full")
+    with pytest.raises(FileNotFoundError, match=r"no run: it has no config\.json"):
+        Run.load(tmp_path / "full")
+    with pytest.raises(FileNotFoundError, match="no such run folder"):
+        Run.load(tmp_path / "none")
+    (tmp_path / "full" / "config.json").write_text("{")
+    with pytest.raises(ValueError, match="cannot be read as JSON"):
+        Run.load(tmp_path / "full")
+    (tmp_path / "full" / "config.json").write_text(json.dumps({"task": []}))
+    with pytest.raises(ValueError, match="lacks options, data"):
+        Run.load(tmp_path / "full")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_nan_loss_ends_the_run_and_says_where(tmp_path: Path) -> None:
+    with pytest.raises(FloatingPointError, match="epoch"):
+        train(tmp_path, "run", optimizer="sgd", learning_rate=1e30)
+    assert Run.load(tmp_path / "run").config["state"] == "failed"
+
+
+@pytest.mark.slow
+def test_digits_reach_98_5_percent_in_the_mean_of_five_seeds(tmp_path: Path) -> None:
+    accuracies = [
+        train_task("digits", seed=seed, out=tmp_path / str(seed), verbose=0).metrics["accuracy"] for seed in range(5)
+    ]
+    assert min(accuracies) >= 0.975
+    assert np.mean(accuracies) >= 0.985
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "least"), [("drawn_smiles", 0.9), ("drawn_signs", 0.85)])
+def test_drawn_sets_can_be_learnt(tmp_path: Path, name: str, least: float) -> None:
+    assert train_task(name, out=tmp_path / "run", verbose=0).metrics["accuracy"] >= least
