@@ -120,9 +120,9 @@ class Report(list[Result]):
 
     @property
     def ok(self) -> bool:
-        """Whether no function is wrong and nothing in the file fails to compile."""
+        """Whether something is right, nothing is wrong and nothing in the file fails to compile."""
         broken = any("SyntaxError" in note or "IndentationError" in note for note in self.notes)
-        return not broken and all(result.verdict != "wrong" for result in self)
+        return not broken and self.count("right") > 0 and self.count("wrong") == 0
 
     def count(self, verdict: Any) -> int:
         """Return how many functions have this verdict."""
