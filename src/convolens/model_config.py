@@ -145,7 +145,12 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | N
         cls = Sequential if name == "Sequential" else Model
         return sharing.remember(config, model_from_config(cls, config["config"], custom_objects))
     _refuse_code(config, custom_objects)
-    return sharing.remember(config, layer_registry.deserialize(config, custom_objects))
+    try:
+        made = layer_registry.deserialize(config, custom_objects)
+    except ValueError as error:
+        layer = (config.get("config") or {}).get("name", name)
+        raise ValueError(f"layer {layer!r} of the configuration: {error}") from error
+    return sharing.remember(config, made)
 
 
 def _refuse_code(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None) -> None:

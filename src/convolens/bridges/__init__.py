@@ -1,0 +1,5 @@
+"""Ways to other frameworks: Keras models there and back, and the layer where two models part."""
+
+from convolens.bridges.keras import from_keras, to_keras
+
+__all__ = ["from_keras", "to_keras"]
