@@ -114,6 +114,16 @@ def _nothing(step: Step) -> Options:
     return {}
 
 
+_MERGES = (layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.Maximum, layers.Minimum)
+#: Layers that change their input in training only.
+_INACTIVE = (
+    layers.Dropout,
+    layers.SpatialDropout2D,
+    layers.RandomFlip,
+    layers.RandomTranslation,
+    layers.RandomRotation,
+    layers.RandomZoom,
+)
 _TABLE: dict[type, tuple[Callable[[Step], Options], str]] = {
     layers.Conv2D: (_convolution, "conv2d"),
     layers.DepthwiseConv2D: (_convolution, "depthwise_conv2d"),
@@ -138,18 +148,9 @@ _TABLE: dict[type, tuple[Callable[[Step], Options], str]] = {
     layers.UpSampling2D: (_upsampling, ""),
     layers.Rescaling: (_rescaling, ""),
     layers.Concatenate: (_concatenate, ""),
-    **{
-        cls: (_merge, "")
-        for cls in (layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.Maximum, layers.Minimum)
-    },
-    **{
-        cls: (_identity, "")
-        for cls in (
-            layers.Dropout, layers.SpatialDropout2D, layers.RandomFlip, layers.RandomTranslation, layers.RandomRotation,
-            layers.RandomZoom,
-        )
-    },
-}  # fmt: skip
+    **dict.fromkeys(_MERGES, (_merge, "")),
+    **dict.fromkeys(_INACTIVE, (_identity, "")),
+}
 
 
 def layer_options(step: Step) -> tuple[str, Options, list[str]]:

@@ -150,14 +150,13 @@ def _layer_records(calls: list[Call], store: ArrayStore) -> tuple[list[dict[str,
         parameters = []
         for variable in layer.weights:
             value = call.step.parameters.get(variable.name, variable.value)
+            gradient = call.gradients.get(variable.name)
             penalty = variable.regularizer
             parameters.append(
                 {
                     "name": variable.name,
                     "value": store.add(value),
-                    "gradient": store.add(
-                        call.gradients.get(variable.name), f"{call.name}: gradient of {variable.name}"
-                    ),
+                    "gradient": store.add(gradient, f"{call.name}: gradient of {variable.name}"),
                     "trainable": variable.name in layer.parameters,
                     "l1": float(getattr(penalty, "l1", 0)),
                     "l2": float(getattr(penalty, "l2", 0)),

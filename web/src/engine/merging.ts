@@ -1,24 +1,24 @@
 import { map, tensor, type Tensor } from './tensor';
 
-/** How `Add`, `Subtract`, `Multiply`, `Average` and `Maximum` join equal shapes, and the slope towards input `k`. */
+/** How `Add`, `Subtract`, `Multiply`, `Average`, `Maximum` and `Minimum` join equal shapes, and the slope towards input `k`. */
 interface Merge {
   f(values: number[]): number;
   slope(values: number[], k: number): number;
 }
+
+/** The gradient goes to the first input that has the extreme value. */
+const extremum = (pick: (...values: number[]) => number): Merge => ({
+  f: (v) => pick(...v),
+  slope: (v, k) => (v.indexOf(pick(...v)) === k ? 1 : 0),
+});
 
 export const merges = new Map<string, Merge>([
   ['Add', { f: (v) => v.reduce((a, b) => a + b), slope: () => 1 }],
   ['Subtract', { f: ([a, b]) => a - b, slope: (_, k) => (k ? -1 : 1) }],
   ['Multiply', { f: (v) => v.reduce((a, b) => a * b), slope: (v, k) => v.reduce((p, x, i) => (i === k ? p : p * x), 1) }],
   ['Average', { f: (v) => v.reduce((a, b) => a + b) / v.length, slope: (v) => 1 / v.length }],
-  [
-    'Maximum',
-    {
-      f: (v) => Math.max(...v),
-      // A tie between the first inputs goes to the earlier one.
-      slope: (v, k) => (v.indexOf(Math.max(...v)) === k ? 1 : 0),
-    },
-  ],
+  ['Maximum', extremum(Math.max)],
+  ['Minimum', extremum(Math.min)],
 ]);
 
 const at = (inputs: Tensor[], i: number): number[] => inputs.map((x) => x.data[i]);

@@ -118,7 +118,16 @@ export function backward(network: Network, values: Values, recorded?: Values): v
   const { seeds, loss } = lossSeeds(network, values);
   values.loss = loss;
   if (seeds.length) propagate(network, values, seeds, recorded);
+  else if (recorded) propagate(network, values, recordedSeeds(network.record, recorded), recorded);
   addRegularizers(network, values);
+}
+
+/** Where no loss can be computed: the gradients that were recorded on the outputs. */
+function recordedSeeds(record: ExplainerRecord, recorded: Values): Seed[] {
+  return record.outputs.flatMap((node) => {
+    const gradient = recorded.nodes[node].d_output;
+    return gradient ? [{ node, gradient, before: false }] : [];
+  });
 }
 
 /** Runs back from one number: the class score (before the last activation) that Grad-CAM and saliency ask about. */

@@ -329,6 +329,7 @@ const explainers = new Map<string, Explainer>([
   ['Multiply', merging('×')],
   ['Average', merging('and')],
   ['Maximum', merging('or')],
+  ['Minimum', merging('or')],
 ]);
 
 export function explainForward(context: Context, node: number, index: number[]): Explanation {
