@@ -47,7 +47,8 @@ class Model(Trainer, Layer):
     def __init__(
         self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True, **kwargs: Any
     ) -> None:
-        Layer.__init__(self, name=name or unique_name("Functional" if type(self) is Model else type(self).__name__), **kwargs)
+        kind = "Functional" if type(self) is Model else type(self).__name__
+        Layer.__init__(self, name=name or unique_name(kind), **kwargs)
         self._connect(inputs, outputs)
         if not trainable:
             self.trainable = False
