@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from functools import cache
 from math import ceil
+from typing import Any
 
 import numpy as np
 
 from convolens.kernels.compiled.lanes import LANES, size
 
+Block = tuple[tuple[int, ...], tuple[int, ...]]
+
 __all__ = ["dense_block", "forward_block", "gradient_block", "offsets", "steps"]
 
-_FORWARD = ((6, 4), (4, 6), (4, 5), (8, 3), (3, 7), (5, 4), (4, 4), (2, 8), (2, 4), (1, 8), (1, 4), (1, 1))
+_FORWARD = ((6, 4), (4, 6), (4, 5), (8, 3), (3, 7), (5, 4), (4, 4), (2, 8), (2, 4), (1, 8), (1, 4), (8, 1), (4, 1), (1, 1))
 _GRADIENT = ((4, 6), (8, 3), (4, 7), (3, 8), (6, 4), (4, 5), (3, 5), (5, 5), (4, 4), (2, 8), (2, 9), (1, 9), (1, 4), (1, 1))
 
 
@@ -28,20 +31,16 @@ def _cycles(rows: int, columns: int) -> float:
     return max(rows * columns / 2, (rows + columns) / 2, 4) + 0.5
 
 
-def _fits(rows: int, columns: int) -> bool:
-    return rows * columns + min(rows, columns) + 1 <= _registers()
-
-
 @cache
-def forward_block(filters: int, columns: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def forward_block(filters: int, columns: int, dtype: Any = np.float32) -> Block:
     """Return the block ``(filters, columns)`` that computes so many with the least work. Last blocks overlap."""
-    fitting = [(f, c) for f, c in _FORWARD if f <= filters and c <= columns and _fits(f, c)]
+    fitting = [(f, c) for f, c in _candidates(_FORWARD, dtype) if f <= filters and c <= columns]
     best = min(fitting, key=lambda block: ceil(filters / block[0]) * ceil(columns / block[1]) * _cycles(*block))
     return size(best[0]), size(best[1])
 
 
 @cache
-def gradient_block(filters: int, taps: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def gradient_block(filters: int, taps: int, dtype: Any = np.float32) -> Block:
     """Return the block ``(filters, taps)`` for a kernel's gradient. What does not fill a block is done one by one."""
 
     def work(block: tuple[int, int]) -> float:
@@ -49,14 +48,20 @@ def gradient_block(filters: int, taps: int) -> tuple[tuple[int, ...], tuple[int,
         whole = (filters // f) * (taps // t)
         return whole * _cycles(f, t) + (filters * taps - whole * f * t) * _cycles(1, 1)
 
-    best = min((block for block in _GRADIENT if _fits(*block)), key=work)
+    best = min(_candidates(_GRADIENT, dtype), key=work)
     return size(best[0]), size(best[1])
 
 
-@cache
-def dense_block(units: int, columns: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def dense_block(units: int, columns: int, dtype: Any = np.float32) -> Block:
     """Return the block ``(units, columns)`` for a dense layer's products, with few kinds of columns."""
-    return forward_block(units, 4 if columns >= 4 else 1)
+    return forward_block(units, 4 if columns >= 4 else 1, dtype)
+
+
+def _candidates(blocks: tuple[tuple[int, int], ...], dtype: Any) -> list[tuple[int, int]]:
+    """Return the blocks whose sums fit the registers; few for float64, which is for checking and compiles anew."""
+    if np.dtype(dtype).itemsize > 4:
+        return [(2, 2), (1, 1)]
+    return [(rows, columns) for rows, columns in blocks if rows * columns + min(rows, columns) <= _registers()]
 
 
 @cache

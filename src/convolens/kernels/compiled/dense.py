@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from convolens.kernels.compiled.jit import kernel
 from convolens.kernels.compiled.lanes import LANES, correlate
 
@@ -16,10 +18,10 @@ __all__ = ["dense", "dense_input_gradient", "dense_kernel_gradient", "rows"]
 
 @kernel
 def dense(
-    y: Any, x: Any, w: Any, b: Any, x_taps: Any, w_taps: Any, with_relu: Any, begin: int, end: int,
+    y: Any, x: Any, w: Any, b: Any, x_taps: Any, w_taps: Any, lowest: Any, begin: int, end: int,
     filters: Any, tiles: Any,
 ) -> None:  # fmt: skip
-    """``y[tile, f] = b[f] + sum over k of w[k, f] * x[tile, k]`` for the tiles from ``begin`` to ``end``."""
+    """``y[tile, f] = b[f] + sum over k of w[k, f] * x[tile, k]``, at least ``lowest``, for the tiles from ``begin`` to ``end``."""
     k_all, f_all = w.shape
     for f_step in range(0, f_all, len(filters)):
         f = min(f_step, f_all - len(filters))
@@ -28,7 +30,7 @@ def dense(
             correlate(
                 y, (tile * f_all + f) * LANES, LANES, f_all * LANES,
                 x, tile * k_all * LANES, k_all * LANES, x_taps,
-                w, f, 1, w_taps, 0, k_all, b, f, with_relu, filters, tiles,
+                w, f, 1, w_taps, 0, k_all, b, f, lowest, filters, tiles,
             )  # fmt: skip
 
 
@@ -39,6 +41,7 @@ def dense_input_gradient(
     """``dx[tile, k] = sum over f of w[k, f] * dz[tile, f]``; units k lie ``LANES`` apart from the places' origin on."""
     k_all, f_all = w.shape
     origin, dx_tile = dx_places
+    zeros, lowest = np.zeros(len(filters), dx.dtype), dx.dtype.type(-np.inf)
     for k_step in range(0, k_all, len(filters)):
         k = min(k_step, k_all - len(filters))
         for t_step in range(begin, end, len(tiles)):
@@ -46,7 +49,7 @@ def dense_input_gradient(
             correlate(
                 dx, origin + tile * dx_tile + k * LANES, LANES, dx_tile,
                 dz, tile * f_all * LANES, f_all * LANES, z_taps,
-                w, k * f_all, f_all, w_taps, 0, f_all, (), 0, (), filters, tiles,
+                w, k * f_all, f_all, w_taps, 0, f_all, zeros, 0, lowest, filters, tiles,
             )  # fmt: skip
 
 
@@ -69,11 +72,12 @@ def dense_kernel_gradient(
     """``dw[k, f] = sum over images of x[image, k] * dz[image, f]`` for units k from ``begin`` to ``end``."""
     width = dw.shape[1]
     images = z_taps.size
+    zeros, lowest = np.zeros(len(filters), dw.dtype), dw.dtype.type(-np.inf)
     for k_step in range(begin, end, len(filters)):
         k = min(k_step, end - len(filters))
         for f_step in range(0, width, len(columns) * LANES):
             f = min(f_step, width - len(columns) * LANES)
             correlate(
                 dw, k * width + f, width, LANES, dz_rows, f, LANES, z_taps,
-                x, k * LANES, LANES, x_taps, 0, images, (), 0, (), filters, columns,
+                x, k * LANES, LANES, x_taps, 0, images, zeros, 0, lowest, filters, columns,
             )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 from numba import njit
 from numba.core import event
 
-__all__ = ["kernel"]
+__all__ = ["inlined", "kernel"]
 
 _SAFE_FLAGS = {"contract", "reassoc", "nsz", "arcp"}  # those that leave NaN and infinity alone
 
@@ -40,6 +40,11 @@ def kernel(function: Callable[..., None]) -> Any:
     if index is not None:
         index._source_stamp = (index._source_stamp, _fingerprint())
     return compiled
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Make a function part of every kernel that calls it; it must not make arrays, whose owners are not counted."""
+    return njit(forceinline=True, _nrt=False, fastmath=_SAFE_FLAGS, error_model="numpy")(function)
 
 
 class _Announcement(event.Listener):

@@ -23,6 +23,7 @@ from numba.extending import intrinsic
 __all__ = [
     "LANES",
     "add",
+    "at_least",
     "correlate",
     "correlate_lanes",
     "equal",
@@ -31,7 +32,6 @@ __all__ = [
     "load",
     "muladd",
     "multiply",
-    "relu",
     "size",
     "splat",
     "store",
@@ -206,8 +206,7 @@ def larger(typingctx: Any, a: Any, b: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         a, b = args
-        first_nan = builder.and_(builder.fcmp_unordered("uno", a, a), builder.fcmp_ordered("ord", b, b))
-        return builder.or_(builder.fcmp_ordered(">", a, b), first_nan)
+        return builder.and_(builder.fcmp_unordered(">", a, b), builder.fcmp_ordered("ord", b, b))
 
     return Vector(types.boolean)(a, b), code
 
@@ -242,19 +241,18 @@ def total(typingctx: Any, vector: Any) -> Any:
     return vector.dtype(vector), code
 
 
-def _relu(builder: Any, value: Any) -> Any:
-    zero = ir.Constant(value.type, [0.0] * LANES)
-    return builder.select(builder.fcmp_ordered("<", value, zero), zero, value)  # NaN stays NaN
+def _at_least(builder: Any, value: Any, lowest: Any) -> Any:
+    return builder.select(builder.fcmp_ordered("<", value, lowest), lowest, value)  # NaN stays NaN
 
 
 @intrinsic
-def relu(typingctx: Any, vector: Any) -> Any:
-    """Return ``max(vector, 0)``; NaN stays."""
+def at_least(typingctx: Any, vector: Any, lowest: Any) -> Any:
+    """Return ``max(vector, lowest)`` for a vector ``lowest``; NaN stays."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _relu(builder, args[0])
+        return _at_least(builder, *args)
 
-    return vector(vector), code
+    return vector(vector, lowest), code
 
 
 # Blocks of accumulators.
@@ -285,7 +283,7 @@ def correlate(
     x: Any, x_at: Any, x_step: Any, x_taps: Any,
     w: Any, w_at: Any, w_filter: Any, w_taps: Any,
     first: Any, last: Any,
-    b: Any, b_at: Any, with_relu: Any,
+    b: Any, b_at: Any, lowest: Any,
     filters: Any, columns: Any,
 ) -> Any:  # fmt: skip
     """Compute ``filters x columns`` neighbouring vectors of a sum of products: the one inner loop of every forward.
@@ -305,8 +303,8 @@ def correlate(
         x: vectors, at offsets ``x_at``, ``x_step``, ``x_taps``.
         w: numbers, at offsets ``w_at``, ``w_filter``, ``w_taps``.
         first, last: the range of taps.
-        b: biases at ``b_at + f``; an empty tuple for zero.
-        with_relu: ``size(1)`` for ``max(y, 0)``, else ``size(0)``.
+        b: biases, at ``b_at + f``.
+        lowest: values below become this one: zero for a rectifier, else minus infinity.
         filters, columns: the block, as ``size(...)``.
     """
 
@@ -316,15 +314,13 @@ def correlate(
         x: Any, x_at: Any, x_step: Any, x_taps: Any,
         w: Any, w_at: Any, w_filter: Any, w_taps: Any,
         first: Any, last: Any,
-        b: Any, b_at: Any, with_relu: int,
+        b: Any, b_at: Any, lowest: Any,
         filters: int, columns: int,
     ) -> None:  # fmt: skip
         cells = [(f, i) for f in range(filters) for i in range(columns)]
         sums = {cell: cgutils.alloca_once(builder, vector) for cell in cells}
-        zero = ir.Constant(vector, [0.0] * LANES)
         for f in range(filters):
-            biased = not isinstance(b, int)
-            start = _splat(builder, builder.load(builder.gep(b, [builder.add(b_at, _number(f))]))) if biased else zero
+            start = _splat(builder, builder.load(builder.gep(b, [builder.add(b_at, _number(f))])))
             for i in range(columns):
                 builder.store(start, sums[f, i])
         x_columns = [builder.gep(x, [builder.add(x_at, builder.mul(x_step, _number(i)))]) for i in range(columns)]
@@ -337,15 +333,15 @@ def correlate(
                 weight = _splat(builder, builder.load(builder.gep(w_rows[f], [w_tap])))
                 for i in range(columns):
                     builder.store(_muladd(builder, weight, inputs[i], builder.load(sums[f, i])), sums[f, i])
+        floor = _splat(builder, lowest)
         for f, i in cells:
             at = builder.add(y_at, builder.add(builder.mul(y_filter, _number(f)), builder.mul(y_step, _number(i))))
-            value = builder.load(sums[f, i])
-            _store(builder, _relu(builder, value) if with_relu else value, y, at)
+            _store(builder, _at_least(builder, builder.load(sums[f, i]), floor), y, at)
 
     return _block(
         body, types.void,
         y, y_at, y_filter, y_step, x, x_at, x_step, x_taps, w, w_at, w_filter, w_taps, first, last,
-        b, b_at, with_relu, filters, columns,
+        b, b_at, lowest, filters, columns,
     )  # fmt: skip
 
 

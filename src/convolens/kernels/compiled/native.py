@@ -32,6 +32,8 @@ def native_step(
     chain: Sequence[Operation], shape: tuple[int, ...], *, layout: str, training: bool, need_dx: bool, dtype: Any
 ) -> Segment | None:
     """Return a step for the longest beginning of the chain that can run here, or None if there is none worth it."""
+    if 0 in shape:
+        return None
     stages, count, output_shape = build(chain, shape, training)
     if not stages or not any(stage.products for stage in stages):
         return None

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from convolens.kernels.compiled.lanes import size
 from convolens.kernels.compiled.tiles import NO_PADS, Places, Shape, Tiles, flat, padded
 from convolens.kernels.geometry import Pads
 from convolens.kernels.operations import Operation
@@ -37,7 +36,7 @@ class Room:
     shares: int
     span: int
     workers: int
-    dtype: Any
+    dtype: np.dtype[Any]
 
 
 class Stage:
@@ -46,7 +45,8 @@ class Stage:
     Attributes:
         words: the operations' names.
         shape, output_shape: ``(c, h, w)`` of the input and of the output.
-        relu: ``size(1)`` if the output is rectified, else ``size(0)``.
+        relu: whether the output is rectified.
+        lowest: the least that a value of the output can be, for the kernels.
         whole_range: whether it runs over all of a thread's tiles at once rather than over a few.
         barrier: whether forward needs all tiles of what comes before: ``settle`` runs in between.
         barrier_backward: whether backward needs all tiles' gradients: ``settle_backward`` runs in between.
@@ -66,7 +66,7 @@ class Stage:
         self.operation = operation
         self.shape = shape
         self.output_shape = output_shape
-        self.relu = size(int(with_relu))
+        self.relu = with_relu
         self.words: list[str] = []
         self.key = ""
         self.need_dx = False
@@ -82,6 +82,8 @@ class Stage:
 
     def allocate(self, room: Room) -> None:
         """Get ready for forward: ``x`` and ``y`` are set."""
+        self.lowest = room.dtype.type(0 if self.relu else -np.inf)
+        self.zeros = np.zeros(self.output_shape[0], room.dtype)
 
     def allocate_backward(self, room: Room) -> None:
         """Get ready for backward."""
@@ -140,10 +142,10 @@ class Stage:
     def _variable(self, name: str) -> Variable | None:
         return self.operation.parameters.get(name)
 
-    def _array(self, name: str) -> Any:
-        """Return a parameter's array, or the empty tuple that kernels take for none."""
-        variable = self._variable(name)
-        return () if variable is None else variable.value
+    def _bias(self) -> np.ndarray:
+        """Return the bias, or zeros where there is none."""
+        variable = self._variable("bias")
+        return self.zeros if variable is None else variable.value
 
 
 def place_for(destinations: dict[str, np.ndarray], key: str, like: np.ndarray) -> np.ndarray:

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 
 from convolens.kernels import geometry
-from convolens.kernels.compiled import blocks, cells, convolution
-from convolens.kernels.compiled.lanes import LANES
+from convolens.kernels.compiled import blocks, cells, convolution, windows
+from convolens.kernels.compiled.lanes import LANES, size
 from convolens.kernels.compiled.stages.base import Room, Stage, place_for
 from convolens.kernels.compiled.tiles import NO_PADS, Places, Shape, Tiles, from_tile, padded, shifted
 from convolens.kernels.geometry import Pads, Pair
 from convolens.kernels.operations import Operation
 from convolens.variable import Variable
 
-__all__ = ["ConvolutionStage", "window_of"]
+__all__ = ["ConvolutionStage", "Window", "written_out", "window_of", "winners_for"]
+
+Window = tuple[int, int, int, int]
+_WRITTEN_OUT = 64
 
 
 class ConvolutionStage(Stage):
@@ -45,10 +48,12 @@ class ConvolutionStage(Stage):
         (top, bottom), (left, right) = ((e[0] + o[0], e[1] + o[1]) for e, o in zip(extra, own, strict=True))
         self.pads = ((top, bottom), (left, right))
         self.z_shape: Shape = (filters, oh, ow)
-        self.window: tuple[int, int, int, int] | None = None
+        self.window: Window = (1, 1, 0, 0)
         self.pooled: Pair = (oh, ow)
         if pool is not None:
             self.window, self.pooled = window_of(pool, (oh, ow))
+        self.pools = pool is not None
+        self.written = written_out(self.window)
         super().__init__(operation, shape, (filters, *self.pooled), with_relu)
 
     @property
@@ -62,7 +67,7 @@ class ConvolutionStage(Stage):
     @property
     def _moves_gradient(self) -> bool:
         """Whether the gradient by the output has another place than the one by the sums."""
-        return self.window is not None or self.before_dense
+        return self.pools or self.before_dense
 
     def _z_places(self) -> Places:
         """Return the places of ``dz``: with the halo and the gaps that the gradient by the input needs."""
@@ -80,18 +85,19 @@ class ConvolutionStage(Stage):
         return padded(self.z_shape, (pads[0], pads[1]), self.strides)
 
     def allocate(self, room: Room) -> None:
+        super().allocate(room)
         channels = self.shape[0]
         filters, _, ow = self.z_shape
         (kh, kw), (dh, dw) = self.kernel, self.dilation
         _, _, channel, row, column = self.x.places
-        self.x_taps = blocks.offsets((channels, channel), (kh, dh * row), (kw, dw * column))
+        self.x_taps = blocks.offsets((kh, dh * row), (channels, channel), (kw, dw * column))
+        self.x_rows = (self.pads[0][0], self.shape[1], kh, dh)
         self.x_first = shifted(self.x.places, -self.pads[0][0], -self.pads[1][0])
-        self.block = blocks.forward_block(filters, ow)
+        self.block = blocks.forward_block(filters, ow, room.dtype)
         taps, width = channels * kh * kw, len(self.block[0])
         self.packed = np.zeros((-(-filters // width), taps, width), room.dtype)
         self.w_taps = blocks.steps(taps, width)
-        if self.window:
-            self.winners = np.zeros(room.tiles * filters * self.pooled[0] * self.pooled[1] * LANES, np.uint16)
+        self.winners = winners_for(room.tiles, self.window, self.output_shape)
 
     def allocate_backward(self, room: Room) -> None:
         channels = self.shape[0]
@@ -101,30 +107,31 @@ class ConvolutionStage(Stage):
         self.z_places = self._z_places()
         if self._moves_gradient:
             self.desks = [np.zeros(room.span * self.z_places[1], room.dtype) for _ in range(room.workers)]
-        if not self.window:  # each cell is its own window
-            self.winners = np.zeros(room.tiles * prod(self.z_shape) * LANES if self.before_dense else 0, np.uint16)
-        self.gradient_block = blocks.gradient_block(filters, taps)
+        self.gradient_block = blocks.gradient_block(filters, taps, room.dtype)
         self.dw_shares = np.zeros((room.shares, taps, filters), room.dtype)
         self.db_shares = np.zeros((room.shares, filters), room.dtype)
         if self.need_dx:
-            self.dx_block = blocks.forward_block(channels, self.shape[2])
+            self.dx_block = blocks.forward_block(channels, self.shape[2], room.dtype)
             taps, width = filters * kh * kw, len(self.dx_block[0])
             self.flipped = np.zeros((-(-channels // width), taps, width), room.dtype)
+            self.no_bias, self.no_lowest = np.zeros(channels, room.dtype), room.dtype.type(-np.inf)
             self.flipped_taps = blocks.steps(taps, width)
             _, tile, channel, row, column = self.z_places
             row, column = row // self.strides[0], column // self.strides[1]
-            self.z_taps = blocks.offsets((filters, channel), (kh, dh * row), (kw, dw * column))
+            self.z_taps = blocks.offsets((kh, dh * row), (filters, channel), (kw, dw * column))
+            inside = (self.z_shape[1] - 1) * self.strides[0] + 1
+            self.z_rows = (geometry.span(kh, dh) - 1 - self.pads[0][0], inside, kh, dh)
             self.z_first = (self._inset[0] * row + self._inset[1] * column, tile, channel, row, column)
 
     def prepare(self) -> None:
-        convolution.pack(self.packed, self._array("kernel"))
-        self.b = self._array("bias")
+        convolution.pack(self.packed, self.operation.parameters["kernel"].value)
+        self.b = self._bias()
 
     def forward(self, begin: int, end: int) -> None:
-        common = (self.x.array, self.x_first, self.x_taps, self.strides, self.packed, self.w_taps, self.b, self.relu)
-        if self.window:
+        common = (self.x.array, self.x_first, self.x_taps, self.x_rows, self.strides, self.packed, self.w_taps, self.b, self.lowest)
+        if self.pools:
             convolution.convolve_pool(
-                self.y.array, self.y.places, self.winners, *common, self.z_shape, self.window, self.pooled,
+                self.y.array, self.y.places, self.winners, *common, self.z_shape, self.window, self.written, self.pooled,
                 begin, end, *self.block,
             )  # fmt: skip
         else:
@@ -134,15 +141,15 @@ class ConvolutionStage(Stage):
         self.dw_shares[:] = 0
         self.db_shares[:] = 0
         if self.need_dx:
-            convolution.pack_flipped(self.flipped, self._array("kernel"))
+            convolution.pack_flipped(self.flipped, self.operation.parameters["kernel"].value)
 
     def backward(self, worker: int, share: int, dy: Tiles, d_input: Tiles | None, begin: int, end: int) -> None:
         dz, dz_places, db = dy.array, dy.places, self.db_shares[share]
         if self._moves_gradient:
             dz, dz_places = self.desks[worker], from_tile(self.z_places, begin)
-            convolution.unpool(
+            windows.unpool(
                 dz, dz_places, dy.array, dy.places, self.y.array, self.y.places, self.winners, db,
-                self.relu, self.z_shape, self.window or (1, 1, 0, 0), self.pooled, begin, end,
+                self.relu, self.z_shape, self.window, self.written, self.pooled, begin, end,
             )  # fmt: skip
         else:
             cells.rectify_gradient(
@@ -157,8 +164,8 @@ class ConvolutionStage(Stage):
             # Tiles are counted from the first, and the array may begin with a later one.
             first = (self.z_first[0] + dz_places[0] - self.z_places[0], *self.z_first[1:])
             convolution.convolve(
-                d_input.array, d_input.places, dz, first, self.z_taps, (1, 1), self.flipped, self.flipped_taps,
-                (), (), self.shape, begin, end, *self.dx_block,
+                d_input.array, d_input.places, dz, first, self.z_taps, self.z_rows, (1, 1), self.flipped, self.flipped_taps,
+                self.no_bias, self.no_lowest, self.shape, begin, end, *self.dx_block,
             )  # fmt: skip
 
     def parameters(self) -> dict[str, Variable]:
@@ -177,7 +184,20 @@ class ConvolutionStage(Stage):
         return found
 
 
-def window_of(options: Any, size_in: Pair) -> tuple[tuple[int, int, int, int], Pair]:
+def window_of(options: Any, size_in: Pair) -> tuple[Window, Pair]:
+    """Return a pooling's window as the kernels take it, ``(height, width, top, left)``, and how many there are."""
     (top, _), (left, _) = geometry.pads(options["padding"], size_in, options["pool_size"], options["strides"])
     pooled = geometry.output_size(size_in, options["pool_size"], options["strides"], options["padding"])
     return (*options["pool_size"], top, left), pooled
+
+
+def written_out(window: Window) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the window's height and width for the compiler, if loops over it are short enough to be written out."""
+    height, width = window[:2] if window[0] * window[1] <= _WRITTEN_OUT else (0, 0)
+    return size(height), size(width)
+
+
+def winners_for(tiles: int, window: Window, output_shape: Shape) -> np.ndarray:
+    """Return room for each maximum's place in its window; none where windows have one cell."""
+    several = window[:2] != (1, 1)
+    return np.zeros(tiles * prod(output_shape) * LANES if several else 0, np.uint16)

@@ -39,6 +39,7 @@ class DenseStage(Stage):
         return flat(self.output_shape)
 
     def allocate(self, room: Room) -> None:
+        super().allocate(room)
         k, f = self.inputs, self.units
         self.x_taps, self.w_taps = blocks.steps(k, LANES), blocks.steps(k, f)
 
@@ -51,25 +52,25 @@ class DenseStage(Stage):
         self.db = np.zeros(f, room.dtype)
         self.row_taps = blocks.steps(room.images, self.width)
         self.lane_taps = blocks.offsets((room.tiles, k * LANES), (LANES, 1))[: room.images]
-        self.dw_block = blocks.forward_block(k, min(self.width // LANES, 3))
+        self.dw_block = blocks.forward_block(k, min(self.width // LANES, 3), room.dtype)
         self.dw = np.zeros((k, self.width), room.dtype) if self.width > f else None
 
     def prepare(self) -> None:
-        self.w, self.b = self._array("kernel"), self._array("bias")
+        self.w, self.b = self.operation.parameters["kernel"].value, self._bias()
 
     def forward(self, begin: int, end: int) -> None:
-        block = blocks.dense_block(self.units, end - begin)
+        block = blocks.dense_block(self.units, end - begin, self.w.dtype)
         dense.dense(
-            self.y.array, self.x.array, self.w, self.b, self.x_taps, self.w_taps, self.relu, begin, end, *block
+            self.y.array, self.x.array, self.w, self.b, self.x_taps, self.w_taps, self.lowest, begin, end, *block
         )
 
     def backward(self, worker: int, share: int, dy: Tiles, d_input: Tiles | None, begin: int, end: int) -> None:
         if self.relu:
             cells.rectify_gradient(
-                dy.array, dy.places, self.y.array, self.y.places, (), self.relu, self.output_shape, begin, end
+                dy.array, dy.places, self.y.array, self.y.places, self.zeros[:0], True, self.output_shape, begin, end
             )
         if d_input is not None:
-            block = blocks.dense_block(self.inputs, end - begin)
+            block = blocks.dense_block(self.inputs, end - begin, self.w.dtype)
             dense.dense_input_gradient(
                 d_input.array, d_input.places[:2], dy.array, self.w, self.z_taps, self.f_taps, begin, end, *block
             )

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from convolens.kernels.caches import BatchNormalizationCache
-from convolens.kernels.compiled import cells, convolution
+from convolens.kernels.compiled import cells, windows
 from convolens.kernels.compiled.lanes import LANES
 from convolens.kernels.compiled.stages.base import Room, Stage, place_for
-from convolens.kernels.compiled.stages.convolution import window_of
-from convolens.kernels.compiled.tiles import Places, Shape, Tiles, padded
+from convolens.kernels.compiled.stages.convolution import Window, written_out, window_of, winners_for
+from convolens.kernels.compiled.tiles import Shape, Tiles
 from convolens.kernels.geometry import Pair
 from convolens.kernels.operations import Operation
 from convolens.variable import Variable
@@ -30,35 +30,33 @@ class PoolStage(Stage):
     """
 
     def __init__(self, operation: Operation, shape: Shape, with_relu: bool, pool: Any = None) -> None:
-        self.window: tuple[int, int, int, int] = (1, 1, 0, 0)
+        self.window: Window = (1, 1, 0, 0)
         self.pooled: Pair = shape[1:]
         if pool is not None:
             self.window, self.pooled = window_of(pool, shape[1:])
-        self.scale: Any = ()
-        self.shift: Any = ()
+        self.written = written_out(self.window)
         super().__init__(operation, shape, (shape[0], *self.pooled), with_relu)
 
     def allocate(self, room: Room) -> None:
-        channels, (rows, columns) = self.shape[0], self.pooled
-        pools = self.window[:2] != (1, 1)
-        # Without windows there are no winners; unpool finds zeros, the place of the only cell.
-        self.winners = np.zeros(room.tiles * channels * rows * columns * LANES, np.uint16)
-        self.pool_winners: Any = self.winners if pools else ()
-        self.no_db = np.zeros(channels, room.dtype)
+        super().allocate(room)
+        self.winners = winners_for(room.tiles, self.window, self.output_shape)
+        self.scale, self.shift = np.ones(self.shape[0], room.dtype), np.zeros(self.shape[0], room.dtype)
+
+    def allocate_backward(self, room: Room) -> None:
+        self.unused = [np.zeros(self.shape[0], room.dtype) for _ in range(room.workers)]
 
     def forward(self, begin: int, end: int) -> None:
-        cells.pool(
-            self.y.array, self.y.places, self.pool_winners, self.x.array, self.x.places, self.scale, self.shift,
-            self.relu, self.shape, self.window, self.window[:2], self.pooled, begin, end,
+        windows.pool(
+            self.y.array, self.y.places, self.winners, self.x.array, self.x.places, self.scale, self.shift,
+            self.lowest, self.shape, self.window, self.written, self.pooled, begin, end,
         )  # fmt: skip
 
     def backward(self, worker: int, share: int, dy: Tiles, d_input: Tiles | None, begin: int, end: int) -> None:
-        if d_input is None:
-            return
-        convolution.unpool(
-            d_input.array, d_input.places, dy.array, dy.places, self.y.array, self.y.places, self.winners,
-            self.no_db.copy(), self.relu, self.shape, self.window, self.pooled, begin, end,
-        )  # fmt: skip
+        if d_input is not None:
+            windows.unpool(
+                d_input.array, d_input.places, dy.array, dy.places, self.y.array, self.y.places, self.winners,
+                self.unused[worker], self.relu, self.shape, self.window, self.written, self.pooled, begin, end,
+            )  # fmt: skip
 
 
 class BatchNormalizationStage(PoolStage):
@@ -95,7 +93,9 @@ class BatchNormalizationStage(PoolStage):
 
     def prepare(self) -> None:
         if not self.of_batch:
-            self.mean, self.variance = self._array("moving_mean"), self._array("moving_variance")
+            self.mean, self.variance = (
+                self.operation.parameters[name].value for name in ("moving_mean", "moving_variance")
+            )
             self._set_affine()
 
     def gather(self, begin: int, end: int) -> None:
@@ -121,9 +121,9 @@ class BatchNormalizationStage(PoolStage):
         self.of_one = self.of_x = np.zeros_like(self.mean)
 
     def gather_backward(self, dy: Tiles, begin: int, end: int) -> None:
-        cells.normalize_sums(
-            self.sums, dy.array, dy.places, self.y.array, self.y.places, self.pool_winners, self.x.array,
-            self.x.places, self.mean, self.relu, self.shape, self.window, self.pooled, begin, end,
+        windows.normalize_sums(
+            self.sums, dy.array, dy.places, self.y.array, self.y.places, self.winners, self.x.array,
+            self.x.places, self.mean, self.relu, self.shape, self.window, self.written, self.pooled, begin, end,
         )  # fmt: skip
 
     def settle_backward(self) -> None:
@@ -137,10 +137,10 @@ class BatchNormalizationStage(PoolStage):
     def backward(self, worker: int, share: int, dy: Tiles, d_input: Tiles | None, begin: int, end: int) -> None:
         if d_input is None:
             return
-        cells.normalize_gradient(
-            d_input.array, d_input.places, dy.array, dy.places, self.y.array, self.y.places, self.pool_winners,
+        windows.normalize_gradient(
+            d_input.array, d_input.places, dy.array, dy.places, self.y.array, self.y.places, self.winners,
             self.x.array, self.x.places, self.mean, self.scale, self.of_one, self.of_x, self.live.reshape(-1),
-            self.relu, self.shape, self.window, self.pooled, begin, end,
+            self.relu, self.shape, self.window, self.written, self.pooled, begin, end,
         )  # fmt: skip
 
     def parameters(self) -> dict[str, Variable]:
