@@ -93,9 +93,7 @@ def rectify_gradient(
 
 
 @kernel
-def moments(
-    means: Any, squares: Any, x: Any, places: Any, shape: Any, images: int, begin: int, end: int
-) -> None:
+def moments(means: Any, squares: Any, x: Any, places: Any, shape: Any, images: int, begin: int, end: int) -> None:
     """Each tile's mean by channel, and its sum of squared distances from that mean: ``(tile, c)`` each, in float64.
 
     Two passes over cells that lie in the cache, so that no digits cancel.

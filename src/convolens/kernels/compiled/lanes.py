@@ -421,7 +421,16 @@ def transpose(
     """
 
     def body(
-        builder: Any, vector: Any, y: Any, y_at: Any, y_rows: Any, y_row: Any, x: Any, x_at: Any, x_rows: Any, x_row: Any
+        builder: Any,
+        vector: Any,
+        y: Any,
+        y_at: Any,
+        y_rows: Any,
+        y_row: Any,
+        x: Any,
+        x_at: Any,
+        x_rows: Any,
+        x_row: Any,
     ) -> None:
         def place(rows: Any, row: Any, number: int) -> Any:
             return builder.load(builder.gep(rows, [builder.add(row, _number(number))]))

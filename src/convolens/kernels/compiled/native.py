@@ -86,10 +86,14 @@ class Segment:
         shares = min(tiles, _SHARES)
         span = max(1, min(tiles // shares, _IN_CACHE // (largest * LANES * dtype.itemsize)))
         self.room = Room(images, tiles, shares, span, shares, dtype)
-        self.spans = [_spans(share, share * tiles // shares, (share + 1) * tiles // shares, span) for share in range(shares)]
+        self.spans = [
+            _spans(share, share * tiles // shares, (share + 1) * tiles // shares, span) for share in range(shares)
+        ]
         stages = self.stages
         values = [
-            Tiles.new(tiles, stage.shape, flat(stage.shape) if stage.pads is None else padded(stage.shape, stage.pads), dtype)
+            Tiles.new(
+                tiles, stage.shape, flat(stage.shape) if stage.pads is None else padded(stage.shape, stage.pads), dtype
+            )
             for stage in stages
         ]
         last = stages[-1].output_shape
@@ -114,7 +118,9 @@ class Segment:
             whole = stage.whole_gradient or following is None or following.whole_range
             tiles = room.tiles if whole else room.span
             places = stage.gradient_places()
-            new = [Tiles.new(tiles, stage.output_shape, places, room.dtype) for _ in range(1 if whole else room.workers)]
+            new = [
+                Tiles.new(tiles, stage.output_shape, places, room.dtype) for _ in range(1 if whole else room.workers)
+            ]
             self.gradients.append(new)
             stage.allocate_backward(room)
         self.dy_cells = self.gradients[-1][0].cells()

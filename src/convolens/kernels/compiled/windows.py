@@ -34,7 +34,9 @@ __all__ = ["maxima", "normalize_gradient", "normalize_sums", "pool", "unpool"]
 
 
 @inlined
-def _best(x: Any, at: int, x_row: int, x_column: int, scale: Any, shift: Any, place: int, rows: int, cells: int, pw: int):
+def _best(
+    x: Any, at: int, x_row: int, x_column: int, scale: Any, shift: Any, place: int, rows: int, cells: int, pw: int
+):
     """Return the maximum of ``scale * x + shift`` over a window, and its first maximum's place."""
     best = splat(x.dtype.type(-np.inf))
     winner = splat(np.int32(place))

@@ -152,5 +152,3 @@ def place_for(destinations: dict[str, np.ndarray], key: str, like: np.ndarray) -
     """Return where this gradient is to be written."""
     given = destinations.get(key)
     return np.empty_like(like) if given is None else given
-
-

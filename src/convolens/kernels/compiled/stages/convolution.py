@@ -128,7 +128,17 @@ class ConvolutionStage(Stage):
         self.b = self._bias()
 
     def forward(self, begin: int, end: int) -> None:
-        common = (self.x.array, self.x_first, self.x_taps, self.x_rows, self.strides, self.packed, self.w_taps, self.b, self.lowest)
+        common = (
+            self.x.array,
+            self.x_first,
+            self.x_taps,
+            self.x_rows,
+            self.strides,
+            self.packed,
+            self.w_taps,
+            self.b,
+            self.lowest,
+        )
         if self.pools:
             convolution.convolve_pool(
                 self.y.array, self.y.places, self.winners, *common, self.z_shape, self.window, self.written, self.pooled,
@@ -152,9 +162,7 @@ class ConvolutionStage(Stage):
                 self.relu, self.z_shape, self.window, self.written, self.pooled, begin, end,
             )  # fmt: skip
         else:
-            cells.rectify_gradient(
-                dz, dz_places, self.y.array, self.y.places, db, self.relu, self.z_shape, begin, end
-            )
+            cells.rectify_gradient(dz, dz_places, self.y.array, self.y.places, db, self.relu, self.z_shape, begin, end)
         if self.operation.trainable:
             convolution.kernel_gradient(
                 self.dw_shares[share], dz, dz_places, self.x.array, self.x_first, self.x_taps, self.strides,
