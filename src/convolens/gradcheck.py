@@ -62,6 +62,7 @@ class GradientReport:
         checked: how many derivatives were compared.
         tolerance: the largest relative error let pass.
         worst_at: the derivative with the largest relative error that is not at a kink.
+        worst_of: the same for each tensor, by layer and parameter.
     """
 
     failures: list[Difference] = field(default_factory=list)
@@ -69,6 +70,7 @@ class GradientReport:
     checked: int = 0
     tolerance: float = 1e-5
     worst_at: Difference | None = None
+    worst_of: dict[tuple[str, str], Difference] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -88,6 +90,9 @@ class GradientReport:
             return
         if self.worst_at is None or found.error > self.worst_at.error:
             self.worst_at = found
+        before = self.worst_of.setdefault((found.layer, found.parameter), found)
+        if found.error > before.error:
+            self.worst_of[found.layer, found.parameter] = found
         if not found.error <= self.tolerance:
             self.failures.append(found)
 

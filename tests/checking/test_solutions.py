@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.checking.wrong_solutions import WRONG, Wrong
 
+from checking.wrong_solutions import WRONG, Wrong
 from convolens.checking import check
 from convolens.checking.judging import judge
 from convolens.checking.learner import Piece, load
