@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _fail(error, error.format_message(), _BAD_INPUT)
         except FloatingPointError as error:
             return _fail(error, str(error), _FAILED)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ImportError) as error:  # an import: a package of an extra is missing
             failed = isinstance(error, OSError) and error.errno in _FAILURES_OF_WRITING
             return _fail(error, str(error), _FAILED if failed else _BAD_INPUT)
         except Exception as error:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .cell_order import flattened_order, unless_sorted
+
 __all__ = ["GraphBuilder", "Value"]
 
 _TO_GRAPH, _TO_HERE = (0, 3, 1, 2), (0, 2, 3, 1)
@@ -128,9 +130,7 @@ class GraphBuilder:
         flat = Value(self.add("Flatten", value.name, axis=1), (value.shape[0], math.prod(sizes)))  # type: ignore[arg-type]
         if value.rank != 4:
             return flat
-        h, w, c = sizes
-        order = np.arange(flat.shape[1]).reshape(c, h, w).transpose(1, 2, 0).ravel()  # type: ignore[arg-type]
-        return flat._replace(order=_unless_sorted(order))
+        return flat._replace(order=flattened_order(*sizes))  # type: ignore[arg-type]
 
     def reshape(self, value: Value, shape: tuple[int | None, ...]) -> Value:
         """Return the cells in another shape, row by row as in this library."""
@@ -147,10 +147,6 @@ class GraphBuilder:
             h, w, c = sizes
             there = np.arange(h * w * c).reshape(h, w, c).transpose(2, 0, 1).ravel()  # type: ignore[operator,arg-type]
             order = there if flat.order is None else flat.order[there]
-            flat, sizes = flat._replace(order=_unless_sorted(order)), (c, h, w)
+            flat, sizes = flat._replace(order=unless_sorted(order)), (c, h, w)
         name = self.add("Reshape", self.in_order(flat).name, self.integers([0, *sizes], "shape"))
         return Value(name, shape)
-
-
-def _unless_sorted(order: np.ndarray) -> np.ndarray | None:
-    return None if np.array_equal(order, np.arange(order.size)) else order

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from convolens import layers
-from convolens.kernels import geometry
 
 from .onnx_activations import activate
 from .onnx_graph import GraphBuilder, Value
+from .windows import explicit_pads, transposed_window
 
 __all__ = ["convert"]
 
@@ -63,16 +63,15 @@ def _activation(graph: GraphBuilder, layer: Any, inputs: list[Value], shape: Sha
 # Convolutions. Kernels are (outputs, inputs / groups, kh, kw) in ONNX.
 
 
-def _window(x: Value, kernel: Any, strides: Any, padding: Any, dilation: Any = (1, 1)) -> dict[str, Any]:
+def _window(layer: Any, x: Value, kernel: Any) -> dict[str, Any]:
     """Return a window's attributes, ``same`` as explicit pads: all tops and lefts first, then bottoms and rights."""
-    attributes = {"kernel_shape": list(kernel), "strides": list(strides)}
-    if max(dilation) > 1:
-        attributes["dilations"] = list(dilation)
-    size = x.shape[1:3]
-    if padding == "same" and None in size and max(strides) > 1:
-        return {**attributes, "auto_pad": "SAME_UPPER"}  # the pads depend on the size, which is open
-    known: Any = tuple(1 if cells is None else cells for cells in size)
-    (top, bottom), (left, right) = geometry.pads(padding, known, kernel, strides, dilation)
+    attributes = {"kernel_shape": list(kernel), "strides": list(layer.strides)}
+    if max(getattr(layer, "dilation_rate", (1, 1))) > 1:
+        attributes["dilations"] = list(layer.dilation_rate)
+    pads = explicit_pads(layer, x.shape[1:3], kernel)
+    if pads is None:
+        return {**attributes, "auto_pad": "SAME_UPPER"}
+    (top, bottom), (left, right) = pads
     return {**attributes, "pads": [top, left, bottom, right]}
 
 
@@ -84,7 +83,7 @@ def _biased(graph: GraphBuilder, layer: Any) -> list[str]:
 def _conv2d(graph: GraphBuilder, layer: Any, inputs: list[Value], shape: Shape) -> Value:
     (x,) = inputs
     w = graph.constant(layer.kernel.value.transpose(3, 2, 0, 1), f"{graph.scope}/kernel")
-    window = _window(x, layer.kernel_size, layer.strides, layer.padding, layer.dilation_rate)
+    window = _window(layer, x, layer.kernel_size)
     y = graph.add("Conv", x.name, w, *_biased(graph, layer), group=layer.groups, **window)
     return activate(graph, layer.activation, Value(y, shape))
 
@@ -92,7 +91,7 @@ def _conv2d(graph: GraphBuilder, layer: Any, inputs: list[Value], shape: Shape) 
 def _depthwise(graph: GraphBuilder, layer: Any, x: Value, kernel: np.ndarray, bias: list[str], name: str) -> str:
     kh, kw, c, multiplier = kernel.shape
     w = graph.constant(kernel.transpose(2, 3, 0, 1).reshape(c * multiplier, 1, kh, kw), f"{graph.scope}/{name}")
-    window = _window(x, layer.kernel_size, layer.strides, layer.padding, layer.dilation_rate)
+    window = _window(layer, x, layer.kernel_size)
     return graph.add("Conv", x.name, w, *bias, group=c, **window)
 
 
@@ -113,16 +112,7 @@ def _separable_conv2d(graph: GraphBuilder, layer: Any, inputs: list[Value], shap
 @converts(layers.Conv2DTranspose)
 def _conv2d_transpose(graph: GraphBuilder, layer: Any, inputs: list[Value], shape: Shape) -> Value:
     (x,) = inputs
-    # What is cut off and what is added does not depend on the size.
-    size: Any = tuple(4 if cells is None else cells for cells in x.shape[1:3])
-    window = (layer.kernel_size, layer.strides, layer.padding, layer.dilation_rate)
-    output = geometry.transposed_output_size(size, *window, layer.output_padding)
-    (top, bottom), (left, right) = geometry.transposed_pads(
-        layer.padding, size, output, layer.kernel_size, layer.strides, layer.dilation_rate
-    )
-    spans = [geometry.span(k, d) for k, d in zip(layer.kernel_size, layer.dilation_rate, strict=True)]
-    covered = [(cells - 1) * s + span for cells, s, span in zip(size, layer.strides, spans, strict=True)]
-    added = [o - (c - cut) for o, c, cut in zip(output, covered, (top + bottom, left + right), strict=True)]
+    added, ((top, bottom), (left, right)) = transposed_window(layer)
     y = graph.add(
         "ConvTranspose",
         x.name,
@@ -132,7 +122,7 @@ def _conv2d_transpose(graph: GraphBuilder, layer: Any, inputs: list[Value], shap
         strides=list(layer.strides),
         dilations=list(layer.dilation_rate),
         pads=[top, left, bottom, right],
-        output_padding=added,
+        output_padding=list(added),
     )
     return activate(graph, layer.activation, Value(y, shape))
 
@@ -159,7 +149,7 @@ def _dense(graph: GraphBuilder, layer: Any, inputs: list[Value], shape: Shape) -
 @converts(layers.MaxPooling2D, layers.AveragePooling2D)
 def _pooling(graph: GraphBuilder, layer: Any, inputs: list[Value], shape: Shape) -> Value:
     operator = "MaxPool" if isinstance(layer, layers.MaxPooling2D) else "AveragePool"
-    window = _window(inputs[0], layer.pool_size, layer.strides, layer.padding)
+    window = _window(layer, inputs[0], layer.pool_size)
     return Value(graph.add(operator, inputs[0].name, **window), shape)
 
 
