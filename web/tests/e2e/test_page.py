@@ -1,0 +1,236 @@
+"""What a person does on the page: keyboard, what-if, worksheets, size, and names that try to be markup."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pages import BUILDERS, Case, Opener
+from playwright.sync_api import Page, expect
+from reading import number, open_layer, pick, read
+
+import convolens as cl
+
+
+def probabilities(page: Page) -> np.ndarray:
+    page.locator("nav").get_by_role("button", name="Loss", exact=True).click()
+    return np.array([number(text) for text in page.get_by_test_id("p").all_inner_texts()])
+
+
+def test_every_view_opens_in_light_and_dark(case: Case, open_page: Opener) -> None:
+    page = open_page(case.path)
+    for _ in range(2):
+        for view in page.locator("nav button").all():
+            view.click()
+            expect(page.locator("main > *")).not_to_have_count(0)
+        page.get_by_label("Light or dark").click()
+
+
+def test_pages_are_small(case: Case) -> None:
+    assert case.path.stat().st_size < (2_000_000 if case.name == "lenet5" else 8_000_000)
+
+
+def test_what_if_a_weight_were_another(lenet: Case, open_page: Opener) -> None:
+    """The page's own passes are the library's, also after a change."""
+    page = open_page(lenet.path)
+    page.get_by_label("digits").select_option("9")
+    open_layer(page, 1, "Back to a weight")
+    pick(page, (2, 1, 0, 3))
+    page.get_by_label("Set the weight to a number").fill("1.5")
+    page.get_by_label("Set the weight to a number").press("Enter")
+    shown = read(page)
+    changed = cl.zoo.lenet5()
+    changed.set_weights(lenet.model.get_weights())
+    kernel = changed.layers[1].kernel.numpy()
+    kernel[2, 1, 0, 3] = 1.5
+    changed.layers[1].kernel.assign(kernel)
+    trace = changed.trace(lenet.truth.steps[0].output.astype(np.float32), np.array([BUILDERS["lenet5"][1]]))
+    name = changed.layers[1].name
+    np.testing.assert_allclose(shown.result, trace.gradients[name]["kernel"][2, 1, 0, 3], rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(probabilities(page), trace.output[0], atol=1e-5)
+    page.locator("nav").get_by_role("button", name="Layer", exact=True).click()
+    page.get_by_role("button", name="Undo all changes").click()
+    np.testing.assert_allclose(probabilities(page), lenet.truth.output[0], atol=1e-5)
+
+
+def test_what_if_a_filter_were_blank(lenet: Case, open_page: Opener) -> None:
+    page = open_page(lenet.path)
+    open_layer(page, 1, "Back to a weight")
+    page.get_by_role("button", name="Blank filter 0").click()
+    changed = cl.zoo.lenet5()
+    changed.set_weights(lenet.model.get_weights())
+    layer = changed.layers[1]
+    layer.kernel.assign(layer.kernel.numpy() * (np.arange(6) > 0))
+    layer.bias.assign(layer.bias.numpy() * (np.arange(6) > 0))
+    page.get_by_label("digits").select_option("9")
+    expected = changed.predict(lenet.truth.steps[0].output.astype(np.float32), verbose=0)[0]
+    np.testing.assert_allclose(probabilities(page), expected, atol=1e-5)
+
+
+def test_drawing_changes_the_answer(lenet: Case, open_page: Opener) -> None:
+    page = open_page(lenet.path)
+    page.get_by_role("button", name="What if").click()
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_label("digits").select_option("9")
+    black = lenet.model.predict(np.zeros((1, 28, 28, 1), np.float32), verbose=0)[0]
+    np.testing.assert_allclose(probabilities(page), black, atol=1e-5)
+    box = page.get_by_label("The image: draw here").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 160, box["y"] + 160, steps=4)
+    page.mouse.up()
+    assert np.abs(probabilities(page) - black).max() > 1e-4
+
+
+def test_arrow_keys_move_the_cell(lenet: Case, open_page: Opener) -> None:
+    page = open_page(lenet.path)
+    open_layer(page, 1, "Forward")
+    pick(page, (5, 6, 2))
+    page.get_by_role("slider", name="conv2d").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    fields = page.locator("section.centre .picker input")
+    assert [field.input_value() for field in fields.all()] == ["6", "7", "2"]
+
+
+def test_the_overview_opens_a_layer_by_keyboard(lenet: Case, open_page: Opener) -> None:
+    page = open_page(lenet.path)
+    page.locator("#block-1").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Layer", exact=True)).to_have_value("2")
+
+
+def test_the_walk_ends_at_the_pixel(lenet: Case, open_page: Opener) -> None:
+    page = open_page(lenet.path)
+    page.locator("nav").get_by_role("button", name="Way back").click()
+    steps = page.get_by_role("option")
+    assert steps.count() == len(lenet.truth.steps)
+    expect(steps.first).to_contain_text("dense")
+    expect(steps.last).to_contain_text("input_layer")
+
+
+def test_a_worksheet_has_blanks_and_answers(lenet: Case, open_page: Opener) -> None:
+    page = open_page(lenet.path)
+    open_layer(page, 1, "Forward")
+    page.get_by_role("button", name="Copy as worksheet").click()
+    blanks, answers = page.get_by_test_id("blanks"), page.get_by_test_id("answers")
+    assert blanks.locator("td").count() == answers.locator("td").count() == 75
+    assert sum(not text for text in blanks.locator("td").all_inner_texts()) == 25
+    assert all(answers.locator("td").all_inner_texts())
+
+
+def test_why_has_the_gradients_of_the_score(lenet: Case, open_page: Opener) -> None:
+    page = open_page(lenet.path)
+    page.get_by_label("digits").select_option("9")
+    page.locator("nav").get_by_role("button", name="Why").click()
+    page.get_by_role("button", name="Grad-CAM").click()
+    page.get_by_label("for the answer").select_option("4")
+    page.get_by_label("at the layer").select_option("3")
+    trunk = cl.Model(lenet.model.inputs, lenet.model.outputs)
+    z, row = lenet.model.layers[-1], np.zeros((1, 10), np.float32)
+    row[0, 4] = 1
+    score = cl.layers.Dense(10)
+    scores = cl.Model(trunk.inputs, score(z.input))
+    score.set_weights(z.get_weights())
+    trace = scores.trace(lenet.truth.steps[0].output.astype(np.float32), d_output=row)
+    weights = trace.steps[3].d_output[0].mean(axis=(0, 1))
+    table = page.get_by_test_id("gradcam")
+    for line in table.locator("tbody tr").all():
+        texts = line.locator("td").all_inner_texts()
+        np.testing.assert_allclose(number(texts[2]), weights[int(texts[0])], rtol=1e-4, atol=1e-7)
+
+
+HOSTILE = ["</script><script>window.hacked=1</script>", '"><img src=x onerror="window.hacked=1">', "<!--<script>"]
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    layers = cl.layers
+    model = cl.Sequential(
+        [
+            layers.Input((6, 6, 1), name="<b>input</b>"),
+            layers.Conv2D(2, 3, name="<img src=x onerror=window.hacked=1>"),
+            layers.Flatten(name="</script><script>window.hacked=2</script>"),
+            layers.Dense(3, "softmax", name="__proto__"),
+        ],
+        name="<svg onload=window.hacked=3>",
+    )
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    path = tmp_path_factory.mktemp("hostile") / "page.html"
+    cl.explain(model, np.ones((6, 6, 1)), 1, class_names=HOSTILE).save(path)
+    return path
+
+
+def test_names_are_never_markup(hostile: Path, open_page: Opener) -> None:
+    page = open_page(hostile)
+    for view in page.locator("nav button").all():
+        view.click()
+    open_layer(page, 3, "Forward")
+    page.get_by_role("button", name="Copy as worksheet").click()
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("img, svg[onload], b:text-is('input')").count() == 0
+
+
+def test_a_notebook_shows_the_page(lenet: Case, open_page: Opener, tmp_path: Path) -> None:
+    notebook = tmp_path / "notebook.html"
+    notebook.write_text(f"<!doctype html><meta charset=utf-8><body>{lenet.explanation._repr_html_()}", encoding="utf-8")
+    page = open_page.context.new_page()
+    page.goto(notebook.as_uri())
+    frame = page.frame_locator("iframe")
+    frame.locator("#block-1").click()
+    expect(frame.get_by_label("Layer", exact=True)).to_have_value("1")
+
+
+def test_without_a_label_there_are_no_gradients(open_page: Opener, tmp_path: Path) -> None:
+    model = cl.zoo.convolutional_model()
+    cl.explain(model, np.full((64, 64, 3), 0.5)).save(tmp_path / "page.html")
+    page = open_page(tmp_path / "page.html")
+    expect(page.get_by_role("button", name="Gradients")).to_be_disabled()
+    expect(page.locator("nav").get_by_role("button", name="Loss", exact=True)).to_have_count(0)
+
+
+def test_a_layer_of_ones_own_is_shown_as_recorded(open_page: Opener, tmp_path: Path) -> None:
+    class Doubled(cl.layers.Layer):
+        def forward(self, x, training=False, rng=None):
+            return 2 * x, None
+
+        def backward(self, d_output, cache, need_dx=True):
+            return 2 * d_output, {}
+
+    layers = cl.layers
+    model = cl.Sequential(
+        [layers.Input((5, 5, 1)), layers.Conv2D(2, 2), Doubled(), layers.Flatten(), layers.Dense(2, "softmax")]
+    )
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    x = np.linspace(0, 1, 25).reshape(1, 5, 5, 1)
+    cl.explain(model, x, 1).save(tmp_path / "page.html")
+    trace = model.trace(x, np.array([1]))
+    page = open_page(tmp_path / "page.html")
+    page.get_by_label("digits").select_option("9")
+    open_layer(page, 2, "Forward")
+    pick(page, (1, 2, 1))
+    np.testing.assert_allclose(read(page).result, trace.steps[2].output[0, 1, 2, 1], rtol=1e-5)
+    open_layer(page, 1, "Back to an input")
+    pick(page, (2, 2, 0))
+    np.testing.assert_allclose(read(page).result, trace.d_input[0, 2, 2, 0], rtol=1e-4, atol=1e-7)
+    page.get_by_role("button", name="What if").click()
+    expect(page.get_by_label("What if", exact=True)).to_contain_text("does not compute Doubled")
+
+
+def test_the_recorder_has_a_slider(open_page: Opener, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(size=(40, 28, 28, 1)).astype(np.float32), rng.integers(10, size=40)
+    model = cl.zoo.lenet5()
+    recorder = cl.callbacks.Recorder(x[:1], y[:1])
+    model.fit(x, y, epochs=3, verbose=0, callbacks=[recorder])
+    cl.explain(model, x[0], y[0], recorder=recorder).save(tmp_path / "page.html")
+    page = open_page(tmp_path / "page.html")
+    page.locator("nav").get_by_role("button", name="Training").click()
+    slider = page.get_by_label("Epoch", exact=True)
+    slider.fill("2")
+    expect(page.locator("main")).to_contain_text("after epoch 2")
+    expect(page.locator("main")).to_contain_text("Dead ReLU")
