@@ -48,7 +48,7 @@ class Step:
     @property
     def d_inputs(self) -> tuple[Any, ...] | None:
         """What this call sends back to each of its inputs; at a fork the senders add up."""
-        if self.d_output is None or not self.inputs or self.cache is None:
+        if self.d_output is None or not self.inputs:
             return None
         if isinstance(self.cache, ActivatedCache) and isinstance(self.layer, ActivatedLayer):
             d_inputs, _ = self.layer.preactivation_backward(self.d_z, self.cache.inner)
