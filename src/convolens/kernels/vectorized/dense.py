@@ -6,7 +6,7 @@ import numpy as np
 
 from convolens.kernels import geometry
 from convolens.kernels.caches import DenseCache, SoftmaxCache
-from convolens.kernels.vectorized.sums import sum_by_channel
+from convolens.kernels.vectorized.threads import matrix_product
 
 __all__ = ["dense_backward", "dense_forward", "softmax_backward", "softmax_forward"]
 
@@ -14,7 +14,7 @@ __all__ = ["dense_backward", "dense_forward", "softmax_backward", "softmax_forwa
 def dense_forward(x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> tuple[np.ndarray, DenseCache]:
     """Return ``x @ w + b``; see ``reference.dense_forward``."""
     geometry.check_channels(x.shape[-1], w.shape[0])
-    y = (x.reshape(-1, w.shape[0]) @ w).reshape(*x.shape[:-1], w.shape[1])
+    y = matrix_product(x.reshape(-1, w.shape[0]), w).reshape(*x.shape[:-1], w.shape[1])
     if b is not None:
         y += b
     return y, DenseCache(x, w, b is not None)
@@ -26,8 +26,8 @@ def dense_backward(
     """Return ``dx = dy @ w.T``, ``dw = x.T @ dy`` and ``db``; see ``reference.dense_backward``."""
     x, w, use_bias = cache
     x_rows, dy_rows = x.reshape(-1, w.shape[0]), dy.reshape(-1, w.shape[1])
-    dx = (dy_rows @ w.T).reshape(x.shape) if need_dx else None
-    return dx, x_rows.T @ dy_rows, sum_by_channel(dy_rows) if use_bias else None
+    dx = matrix_product(dy_rows, w.T).reshape(x.shape) if need_dx else None
+    return dx, matrix_product(x_rows.T, dy_rows), dy_rows.sum(axis=0) if use_bias else None
 
 
 def softmax_forward(x: np.ndarray, axis: int = -1) -> tuple[np.ndarray, SoftmaxCache]:

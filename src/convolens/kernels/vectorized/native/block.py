@@ -17,7 +17,7 @@ from convolens.kernels.vectorized.native.convolution import Convolution
 from convolens.kernels.vectorized.native.layout import per_channel, sum_rows
 from convolens.kernels.vectorized.native.normalization import Normalization
 from convolens.kernels.vectorized.native.pooling import MaxPooling
-from convolens.kernels.vectorized.native.threads import by_rows
+from convolens.kernels.vectorized.threads import by_rows
 
 __all__ = ["Block"]
 

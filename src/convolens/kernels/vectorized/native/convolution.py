@@ -20,7 +20,7 @@ import numpy as np
 from convolens.kernels import geometry
 from convolens.kernels.geometry import Pads, Pair
 from convolens.kernels.vectorized.native.products import multiply, sum_of_products
-from convolens.kernels.vectorized.native.threads import by_rows
+from convolens.kernels.vectorized.threads import by_rows
 
 __all__ = ["Convolution"]
 

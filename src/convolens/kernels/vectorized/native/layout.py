@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from convolens.kernels.vectorized.native.threads import by_rows
+from convolens.kernels.vectorized.threads import by_rows
 
 __all__ = ["Enter", "Leave", "per_channel", "sum_rows", "sum_rows_of_products"]
 

@@ -1,7 +1,8 @@
-"""Rows of images shared out among a few threads.
+"""Work shared out among a few threads.
 
 NumPy lets go of Python's lock while it works, so plain threads are enough. Every row is computed by itself, with one
-BLAS thread, so that no result depends on the number of threads.
+BLAS thread, so that no result depends on the number of threads. (BLAS's own threads would also keep spinning for a
+while after each product, and slow down everything between.)
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
 from typing import Any
 
+import numpy as np
+
 from convolens import config
 
-__all__ = ["by_rows"]
+__all__ = ["by_rows", "matrix_product"]
 
 _WORTHWHILE = 200_000
 """Operations below which handing work to another thread costs more than it saves (about 30 microseconds)."""
+_PIECES = 8
+"""Into how many pieces a large matrix product is cut: fixed, so that no result depends on the number of threads."""
 
 
 def by_rows(rows: int, operations: int, work: Callable[[slice], None]) -> None:
@@ -39,6 +44,26 @@ def by_rows(rows: int, operations: int, work: Callable[[slice], None]) -> None:
         finally:
             for other in others:
                 other.result()
+
+
+def matrix_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return ``a @ b``, made in pieces along the longer side of the result."""
+    out = np.empty((len(a), b.shape[1]), np.result_type(a, b))
+    operations = a.size * b.shape[1]
+    along_rows = len(a) >= b.shape[1]
+    length = max(out.shape)
+    pieces = _PIECES if operations > _WORTHWHILE and length >= _PIECES else 1
+
+    def multiply(some: slice) -> None:
+        for piece in range(some.start, some.stop):
+            cells = slice(length * piece // pieces, length * (piece + 1) // pieces)
+            if along_rows:
+                np.matmul(a[cells], b, out=out[cells])
+            else:
+                np.matmul(a, b[:, cells], out=out[:, cells])
+
+    by_rows(pieces, operations, multiply)
+    return out
 
 
 @lru_cache(maxsize=1)
