@@ -62,7 +62,8 @@ class Canvas:
         from PIL import Image, ImageDraw
 
         self.rng = rng
-        self.image = Image.fromarray(_background(rng))
+        side = SIZE * _OVERSAMPLING
+        self.image = Image.fromarray(_background(rng)).resize((side, side), Image.Resampling.BILINEAR)
         self.pen = ImageDraw.Draw(self.image)
         self.origin = np.array(center) * _OVERSAMPLING
         self.scale = scale * _OVERSAMPLING
@@ -120,13 +121,12 @@ def skin(rng: np.random.Generator) -> Color:
 
 
 def _background(rng: np.random.Generator) -> np.ndarray:
-    """Return a gradient between two muted colours in a random direction, sometimes with stripes."""
-    side = SIZE * _OVERSAMPLING
+    """Return a gradient between two muted colours in a random direction, sometimes with stripes, at twice the size."""
     hue = rng.uniform(0.25, 0.95)
     ends = [hsv(hue + turn, rng.uniform(0.05, 0.5), rng.uniform(0.15, 1.0)) for turn in (0, rng.uniform(-0.15, 0.15))]
     palette = np.linspace(ends[0], ends[1], 256).astype(np.uint8)
     direction = rng.uniform(0, 2 * np.pi)
-    along = np.linspace(-90, 90, side, dtype=np.float32)
+    along = np.linspace(-90, 90, 2 * SIZE, dtype=np.float32)
     level = 127.5 + along[:, None] * np.float32(np.sin(direction)) + along * np.float32(np.cos(direction))
     if rng.random() < 0.3:
         width, height = rng.uniform(14, 40), rng.uniform(30, 80)

@@ -22,7 +22,7 @@ from .recipes import Recipe, augmentation_layers, recipe_for
 from .run import Run, border_mean, write_json, write_rows
 from .tasks import find_task
 
-__all__ = ["Options", "train_task"]
+__all__ = ["Options", "complete", "train_dataset", "train_task", "training_groups"]
 
 _GROUPING_LIMIT = 10_000  # training images up to which duplicates are kept on one side of the validation split
 
@@ -131,13 +131,13 @@ def train_task(
         options = Options(**{**run.config["options"], **given})
         data = find_task(run.config["task"], options.data_dir, options.seed)
         _check_same_data(run, data)
-        recipe = recipe_for(data)
+        recipe = recipe_for(data, options.network)
     else:
         if not task:
             raise ValueError("no task: name a data set, a folder of images, or files.")
         data = find_task(task, folder, checked(seed or 0))
-        recipe = recipe_for(data)
-        options = _options(recipe, given)
+        recipe = recipe_for(data, model)
+        options = complete(recipe, given)
         run = Run(_new_folder(out, data.name), _config(task, options, data))
     run.config["options"] = dataclasses.asdict(options)
     run.keep(data)
@@ -147,7 +147,16 @@ def train_task(
     return run
 
 
-def _options(recipe: Recipe, given: dict[str, Any]) -> Options:
+def train_dataset(data: Dataset, recipe: Recipe, options: Options, folder: Path) -> Run:
+    """Train on data in memory, silently; the run in ``folder`` can be read but not resumed."""
+    run = Run(folder, _config(data.name, options, data))
+    run.keep(data)
+    _train(run, data, recipe, options, 0, ())
+    return run
+
+
+def complete(recipe: Recipe, given: dict[str, Any]) -> Options:
+    """Return the options that were given, and the recipe's for the others."""
     defaults = {name: value for name, value in dataclasses.asdict(recipe).items() if name != "augmentation"}
     return Options(**{**defaults, "optimizer": "adam", "seed": 0, "data_dir": None, **given})
 
@@ -219,9 +228,13 @@ def _split(data: Dataset, options: Options) -> tuple[np.ndarray, np.ndarray]:
     everything = np.arange(len(data.y_train))
     if not options.validation:
         return everything, everything[:0]
+    return stratified_split(data.y_train, options.validation, options.seed, training_groups(data))
+
+
+def training_groups(data: Dataset) -> np.ndarray | None:
+    """Number the training images so that near duplicates share a number; None where there are too many to look."""
     x = data.raw.x_train
-    groups = duplicate_groups(x, 5 * data.scale / 255) if len(x) <= _GROUPING_LIMIT else None
-    return stratified_split(data.y_train, options.validation, options.seed, groups)
+    return duplicate_groups(x, 5 * data.scale / 255) if len(x) <= _GROUPING_LIMIT else None
 
 
 class _Record(Callback):
@@ -242,15 +255,20 @@ class _Record(Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the row, and the network if it is the best."""
         logs = {name: float(value) for name, value in (logs or {}).items()}
-        monitored = "val_loss" if "val_loss" in logs else "loss"
-        best = min((row[monitored] for row in self.rows), default=math.inf)
+        better = all(_rank(logs) < _rank(row) for row in self.rows)
         self.rows.append({"epoch": epoch + 1, **logs})
         write_rows(self.run.folder / "history.csv", self.rows)
-        if logs[monitored] < best:
+        if better:
             if self.network is not self.model:
                 self.network.set_weights(self.model.get_weights())
             self.network.save(self.run.folder / "model.keras")
-            self.run.config["best"] = {"epoch": epoch + 1, monitored: logs[monitored]}
+            self.run.config["best"] = self.rows[-1]
+
+
+def _rank(logs: dict[str, Any]) -> tuple[float, float]:
+    """Return what orders epochs, the best first: validation accuracy, then its loss; without validation, training's."""
+    prefix = "val_" if "val_loss" in logs else ""
+    return -logs[f"{prefix}accuracy"], logs[f"{prefix}loss"]
 
 
 def _new_folder(out: str | Path | None, name: str) -> Path:
