@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,6 +81,14 @@ class _Sink:
         self.variables = variables
         self.views = optimizer.gradient_view_of
         self.written: set[int] = set()
+        uses = Counter(id(variable) for step in plan.steps for variable in step.parameters.values())
+        for step in plan.steps:
+            if step.kind == "native":
+                step.destinations.update(
+                    (key, self.views[id(variable)])
+                    for key, variable in step.parameters.items()
+                    if uses[id(variable)] == 1 and id(variable) in self.views
+                )
 
     def __call__(self, number: int, gradients: Mapping[str, np.ndarray]) -> None:
         parameters = self.steps[number].parameters
