@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convolens import kernels
+from convolens import config, kernels
 
 FAST = [name for name in kernels.available() if name != "reference"]
 REFERENCE = kernels.backend("reference")
@@ -339,3 +339,28 @@ def test_what_does_not_fit_is_refused(
         with pytest.raises(ValueError, match=message) as error:
             getattr(module, f"{operation}_forward")(*arrays(*shapes), **options)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("operation", "shapes"),
+    [
+        ("conv2d", ((20, 20, 20, 3), (3, 3, 3, 8), (8,))),
+        ("conv2d_transpose", ((20, 20, 20, 3), (3, 3, 8, 3), (8,))),
+        ("dense", ((50, 700), (700, 60), (60,))),
+    ],
+)
+def test_results_do_not_depend_on_the_number_of_threads(
+    fast: str, operation: str, shapes: tuple[tuple[int, ...], ...]
+) -> None:
+    arguments = list(arrays(*shapes))
+    results = []
+    try:
+        for threads in (1, 2, 3, 4):
+            config.set_num_threads(threads)
+            y, cache = getattr(kernels.backend(fast), f"{operation}_forward")(*arguments)
+            results.append((y, *getattr(kernels.backend(fast), f"{operation}_backward")(np.cos(y), cache)))
+    finally:
+        config.set_num_threads(None)
+    for result in results[1:]:
+        for one, other in zip(results[0], result, strict=True):
+            np.testing.assert_array_equal(one, other)

@@ -11,6 +11,7 @@ Source: K. Chellapilla, S. Puri and P. Simard,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from convolens.kernels import geometry
 from convolens.kernels.caches import Conv2DCache, Conv2DTransposeCache, DepthwiseConv2DCache
 from convolens.kernels.geometry import Pads, Pair
 from convolens.kernels.vectorized.sums import sum_by_channel
+from convolens.kernels.vectorized.threads import by_rows
 
 __all__ = [
     "conv2d_backward",
@@ -30,6 +32,8 @@ __all__ = [
     "depthwise_conv2d_forward",
 ]
 
+_PARTS = 8
+"""Partial sums of ``dw``: fixed, so that their order does not depend on the number of threads."""
 _BLOCK_BYTES = 1 << 20
 """Room for the working arrays of one block of images: about a second-level cache."""
 
@@ -165,6 +169,14 @@ class _Sliding(NamedTuple):
     pads: Pads
     dilation: Pair
 
+    def operations(self, x: np.ndarray, filters: int) -> int:
+        """Return how many multiplications a convolution of ``x`` takes."""
+        return len(x) * math.prod(self.output) * math.prod(self.kernel) * x.shape[3] * filters
+
+    def blocks(self, x: np.ndarray, images: slice) -> list[slice]:
+        """Cut some images into blocks whose columns fit the processor's cache."""
+        return _blocks(images, math.prod(self.output) * math.prod(self.kernel) * x.shape[3] * x.itemsize)
+
 
 def _groups(w: np.ndarray, groups: int) -> Iterator[tuple[slice, slice]]:
     """Yield the input channels and the filters of each group."""
@@ -176,49 +188,65 @@ def _groups(w: np.ndarray, groups: int) -> Iterator[tuple[slice, slice]]:
 def _convolve(x: np.ndarray, w: np.ndarray, sliding: _Sliding, out: np.ndarray) -> None:
     """Write ``columns @ w`` to ``out``."""
     matrix = w.reshape(-1, w.shape[3])
-    for images, columns in _columns(x, sliding):
-        out[images] = (columns @ matrix).reshape(out[images].shape)
+    blocks = sliding.blocks(x, slice(0, len(x)))
+
+    def multiply(some: slice) -> None:
+        for images, columns in _columns(x, sliding, blocks[some]):
+            out[images] = (columns @ matrix).reshape(out[images].shape)
+
+    by_rows(len(blocks), sliding.operations(x, w.shape[3]), multiply)
 
 
 def _correlate_with(x: np.ndarray, dy: np.ndarray, sliding: _Sliding) -> np.ndarray:
     """Return ``columns.T @ dy``, the gradient of the kernel."""
     channels, filters = x.shape[3], dy.shape[3]
-    dw = np.zeros((sliding.kernel[0] * sliding.kernel[1] * channels, filters), x.dtype)
-    for images, columns in _columns(x, sliding):
-        dw += columns.T @ dy[images].reshape(-1, filters)
-    return dw.reshape(*sliding.kernel, channels, filters)
+    parts = min(len(x), _PARTS)
+    sums = np.zeros((parts, sliding.kernel[0] * sliding.kernel[1] * channels, filters), x.dtype)
+
+    def multiply(some: slice) -> None:
+        for part in range(some.start, some.stop):
+            of_part = slice(len(x) * part // parts, len(x) * (part + 1) // parts)
+            for images, columns in _columns(x, sliding, sliding.blocks(x, of_part)):
+                sums[part] += columns.T @ dy[images].reshape(-1, filters)
+
+    by_rows(parts, sliding.operations(x, filters), multiply)
+    return sums.sum(axis=0).reshape(*sliding.kernel, channels, filters)
 
 
 def _convolve_transposed(dy: np.ndarray, w: np.ndarray, sliding: _Sliding, out: np.ndarray) -> None:
     """Add to ``out``, for each tap, ``dy @ w[i, j].T`` where the tap met the image."""
-    for images in _blocks(len(dy), (dy.nbytes + out.nbytes) // max(len(dy), 1)):
-        dy_here = dy[images]
-        rows = dy_here.reshape(-1, w.shape[3])
-        for i, j, outputs, inputs in geometry.taps(*sliding):
-            product = (rows @ w[i, j].T).reshape(*dy_here.shape[:3], w.shape[2])
-            out[images, *inputs] += product[:, *outputs]
+    taps = list(geometry.taps(*sliding))
+    blocks = _blocks(slice(0, len(dy)), (dy[:1].nbytes + out[:1].nbytes))
+
+    def multiply(some: slice) -> None:
+        for images in blocks[some]:
+            dy_here = dy[images]
+            rows = dy_here.reshape(-1, w.shape[3])
+            for i, j, outputs, inputs in taps:
+                product = (rows @ w[i, j].T).reshape(*dy_here.shape[:3], w.shape[2])
+                out[images, *inputs] += product[:, *outputs]
+
+    by_rows(len(blocks), sliding.operations(out, w.shape[3]), multiply)
 
 
-def _columns(x: np.ndarray, sliding: _Sliding) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield blocks of images with their windows as rows, ``(images * oh * ow, kh * kw * c)``; the array is reused."""
+def _columns(x: np.ndarray, sliding: _Sliding, blocks: list[slice]) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield blocks of images with their windows as rows, ``(images * oh * ow, kh * kw * c)``, in one array."""
     (height, width), (oh, ow), (kh, kw), (sh, sw), ((top, bottom), (left, right)), (dh, dw) = sliding
     channels = x.shape[3]
-    row = kh * kw * channels
-    blocks = _blocks(len(x), oh * ow * row * x.itemsize)
-    largest = blocks[0].stop if blocks else 0
+    largest = max((block.stop - block.start for block in blocks), default=0)
     padded = np.zeros((largest, top + height + bottom, left + width + right, channels), x.dtype)
     buffer = np.empty((largest, oh, ow, kh, kw, channels), x.dtype)
     spans = geometry.span(kh, dh), geometry.span(kw, dw)
     windows = np.lib.stride_tricks.sliding_window_view(padded, spans, axis=(1, 2))
     windows = windows[:, : oh * sh : sh, : ow * sw : sw, :, ::dh, ::dw].transpose(0, 1, 2, 4, 5, 3)
     for images in blocks:
-        count = len(x[images])
+        count = images.stop - images.start
         padded[:count, top : top + height, left : left + width] = x[images]
         np.copyto(buffer[:count], windows[:count])
-        yield images, buffer[:count].reshape(count * oh * ow, row)
+        yield images, buffer[:count].reshape(count * oh * ow, kh * kw * channels)
 
 
-def _blocks(images: int, bytes_per_image: int) -> list[slice]:
-    """Cut the batch into blocks of images whose working arrays fit the processor's cache."""
+def _blocks(images: slice, bytes_per_image: int) -> list[slice]:
+    """Cut some images into blocks whose working arrays fit the processor's cache."""
     step = max(1, _BLOCK_BYTES // max(bytes_per_image, 1))
-    return [slice(start, min(start + step, images)) for start in range(0, images, step)]
+    return [slice(start, min(start + step, images.stop)) for start in range(images.start, images.stop, step)]

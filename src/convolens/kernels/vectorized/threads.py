@@ -7,6 +7,7 @@ while after each product, and slow down everything between.)
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import numpy as np
 
 from convolens import config
 
-__all__ = ["by_rows", "matrix_product"]
+__all__ = ["by_rows", "matrix_product", "one_blas_thread"]
 
 _WORTHWHILE = 200_000
 """Operations below which handing work to another thread costs more than it saves (about 30 microseconds)."""
@@ -34,11 +35,12 @@ def by_rows(rows: int, operations: int, work: Callable[[slice], None]) -> None:
         operations: about how many additions or multiplications the whole is.
         work: computes the given rows, each without regard to the others.
     """
-    parts = min(config.get_num_threads(), rows) if operations > _WORTHWHILE else 1
-    with _blas().limit(limits=1, user_api="blas"):
+    threads = config.get_num_threads()
+    parts = min(threads, rows) if operations > _WORTHWHILE else 1
+    with one_blas_thread():
         bounds = [rows * part // parts for part in range(parts + 1)]
         slices = [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
-        others = [_pool(parts - 1).submit(work, part) for part in slices[1:]]
+        others = [_pool(threads - 1).submit(work, part) for part in slices[1:]]
         try:
             work(slices[0])
         finally:
@@ -69,6 +71,11 @@ def matrix_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="convolens")
+
+
+def one_blas_thread() -> contextlib.AbstractContextManager[Any]:
+    """Hold BLAS to one thread within a ``with`` block."""
+    return _blas().limit(limits=1, user_api="blas")
 
 
 @cache
