@@ -6,9 +6,12 @@ of the training images, dropout masks) starts from :func:`next_seed`; :func:`set
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import numpy as np
 
-__all__ = ["generator", "next_seed", "set_seed"]
+__all__ = ["generator", "next_seed", "seeded", "set_seed"]
 
 _seeds = np.random.default_rng()
 
@@ -26,6 +29,25 @@ def set_seed(seed: int) -> None:
 def next_seed() -> int:
     """Return the next seed, below 2**32; from the system's entropy if ``set_seed`` was never called."""
     return int(_seeds.integers(2**32))
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Let what runs in the block draw from this seed, and put the library's own sequence of seeds back afterwards.
+
+    >>> with seeded(7):
+    ...     first = next_seed()
+    >>> with seeded(7):
+    ...     first == next_seed()
+    True
+    """
+    global _seeds
+    before = _seeds
+    set_seed(seed)
+    try:
+        yield
+    finally:
+        _seeds = before
 
 
 def generator(*key: int) -> np.random.Generator:

@@ -1,6 +1,7 @@
 """``convolens export`` with the packages installed: every file can be used."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def test_every_form(keras, tmp_path, capsys):
     same(session.run(None, {session.get_inputs()[0].name: x})[0])
     weights, source = files["torch"]
     scope = {}
-    exec(open(source).read(), scope)
+    exec(Path(source).read_text(), scope)
     scope["model"].load_state_dict(safetensors.load_file(weights))
     with torch.no_grad():
         same(scope["model"].eval()(torch.from_numpy(x).permute(0, 3, 1, 2)).numpy())
