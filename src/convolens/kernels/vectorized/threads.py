@@ -37,10 +37,16 @@ def by_rows(rows: int, operations: int, work: Callable[[slice], None]) -> None:
     """
     threads = config.get_num_threads()
     parts = min(threads, rows) if operations > _WORTHWHILE else 1
+    reported = np.geterr()  # NumPy keeps it by thread
+
+    def work_elsewhere(part: slice) -> None:
+        with np.errstate(**reported):
+            work(part)
+
     with one_blas_thread():
         bounds = [rows * part // parts for part in range(parts + 1)]
         slices = [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
-        others = [_pool(threads - 1).submit(work, part) for part in slices[1:]]
+        others = [_pool(threads - 1).submit(work_elsewhere, part) for part in slices[1:]]
         try:
             work(slices[0])
         finally:
