@@ -197,7 +197,7 @@ class Evaluation:
         low, high = self.interval
         return (
             f"<Evaluation on {self.count} images: accuracy {self.accuracy:.4f} "
-            f"(95 % interval {low:.4f} to {high:.4f}), {len(self.misclassified)} wrong>"
+            f"(95% interval {low:.4f} to {high:.4f}), {len(self.misclassified)} wrong>"
         )
 
 

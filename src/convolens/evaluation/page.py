@@ -12,7 +12,8 @@ __all__ = ["evaluation_html"]
 
 _STYLE = """
 .convolens-evaluation { font-variant-numeric: tabular-nums; overflow-x: auto; }
-.convolens-evaluation table { border-collapse: collapse; margin: .6em 0 1.2em; }
+.convolens-evaluation > div { display: flex; flex-wrap: wrap; gap: 0 3em; align-items: flex-start; }
+.convolens-evaluation table { border-collapse: collapse; margin: .6em 0 1.2em; width: auto; }
 .convolens-evaluation caption { text-align: left; font-weight: 600; padding: .3em 0; }
 .convolens-evaluation th, .convolens-evaluation td { padding: .25em .7em; text-align: right; border: 0; }
 .convolens-evaluation th { font-weight: 500; }
@@ -30,7 +31,7 @@ def evaluation_html(evaluation: Evaluation) -> str:
     low, high = evaluation.interval
     facts = [
         f"<b>{evaluation.accuracy:.2%}</b> of {evaluation.count:,} images right "
-        f"(95 % confidence interval {low:.2%} to {high:.2%})",
+        f"(95% confidence interval {low:.2%} to {high:.2%})",
         f"expected calibration error {evaluation.expected_calibration_error:.3f}",
     ]
     if evaluation.auc is not None:
@@ -38,9 +39,9 @@ def evaluation_html(evaluation: Evaluation) -> str:
             f"area under the ROC curve {evaluation.auc:.4f}; on these images a threshold of "
             f"{evaluation.best_threshold:.3f} on P({escape(evaluation.class_names[1])}) parts the classes best"
         )
-    parts = [f"<p>{'; '.join(facts)}.</p>", _class_table(evaluation), _confusion_table(evaluation)]
-    parts.append(_calibration_table(evaluation))
-    return f'<div class="convolens-evaluation"><style>{_STYLE}</style>{"".join(parts)}</div>'
+    tables = _class_table(evaluation) + _confusion_table(evaluation) + _calibration_table(evaluation)
+    text = f"<p>{'; '.join(facts)}.</p>"
+    return f'<div class="convolens-evaluation"><style>{_STYLE}</style>{text}<div>{tables}</div></div>'
 
 
 def _table(caption: str, heads: list[str], body: str, kind: str = "") -> str:

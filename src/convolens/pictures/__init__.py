@@ -10,6 +10,7 @@ from .curves import history
 from .errors import confusion_matrix, misclassified
 from .heatmaps import grad_cam, occlusion, saliency
 from .inside import feature_maps, filters, receptive_field
+from .judging import calibration, roc
 from .reach import measured_field, theoretical_field
 from .style import theme
 from .teaching import convolution_backward, padding, pooling
@@ -17,6 +18,7 @@ from .volumes import architecture
 
 __all__ = [
     "architecture",
+    "calibration",
     "confusion_matrix",
     "convolution",
     "convolution_backward",
@@ -32,6 +34,7 @@ __all__ = [
     "padding",
     "pooling",
     "receptive_field",
+    "roc",
     "saliency",
     "saliency_maps",
     "theme",

@@ -93,14 +93,13 @@ def _mark_best(ax: Axes, name: str, epochs: np.ndarray, validation: np.ndarray) 
     smaller = any(word in name for word in _SMALLER_IS_BETTER)
     best = int(np.nanargmin(validation) if smaller else np.nanargmax(validation))
     ax.plot(epochs[best], validation[best], "o", color=style.orange(), markersize=9, markeredgecolor=style.paper())
-    low_side = smaller
     ax.annotate(
         f"best {style.number(validation[best], 3)}",
         (epochs[best], validation[best]),
-        xytext=(0, -14 if low_side else 12),
+        xytext=(-4, -14 if smaller else 12),
         textcoords="offset points",
-        ha="right" if best > len(epochs) / 2 else "left",
-        va="top" if low_side else "bottom",
+        ha="right" if best >= (len(epochs) - 1) / 2 else "left",
+        va="top" if smaller else "bottom",
         color=style.orange(),
     )
 

@@ -12,7 +12,7 @@ from . import attribution, style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["grad_cam", "occlusion", "saliency"]
+__all__ = ["grad_cam", "occlusion", "overlay_pixels", "saliency"]
 
 
 @style.drawn
@@ -124,13 +124,18 @@ def _shares(model: Any, images: np.ndarray, evaluation: Any) -> Any:
 def _overlay(ax: Any, image: np.ndarray, heat: np.ndarray, limit: float) -> Any:
     """Draw a map in colours that cover a pale image the more, the larger the value; return what a colour bar needs."""
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import ListedColormap, Normalize
+    from matplotlib.colors import Normalize
 
     style.show_pale(ax, image)
-    shares = np.linspace(-1, 1, 511)
-    rgba = style.colormap()((np.sign(shares) * (0.3 + 0.7 * np.abs(shares)) + 1) / 2)
-    rgba[:, 3] = np.clip(1.5 * np.abs(shares), 0, 0.92)
-    colors, scale = ListedColormap(rgba), Normalize(-limit, limit)
+    colors, scale = style.heat_colormap(), Normalize(-limit, limit)
     ax.imshow(heat, cmap=colors, norm=scale)
     style.frame(ax)
     return ScalarMappable(scale, colors)
+
+
+def overlay_pixels(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """Return a map over a pale image as pixels, uint8 ``(h, w, 3)``, a cell of the image to a pixel."""
+    colors = style.heat_colormap()((heat / style.largest(heat) + 1) / 2)
+    opacity = colors[..., 3:]
+    pale = style.pale(image)[..., np.newaxis]
+    return np.rint(255 * (opacity * colors[..., :3] + (1 - opacity) * pale)).astype(np.uint8)

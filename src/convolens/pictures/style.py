@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "blue", "cells", "color_bar", "colormap", "drawn", "figure", "frame", "grey_level", "ink", "is_dark", "largest",
-    "line", "number", "orange", "paper", "picture", "png", "settings", "show_image", "show_pale", "signed", "soft",
-    "theme",
+    "blue", "cells", "color_bar", "colormap", "drawn", "figure", "frame", "grey_level", "heat_colormap", "ink",
+    "is_dark", "largest", "line", "number", "orange", "pale", "paper", "picture", "png", "settings", "show_image",
+    "show_pale", "signed", "soft", "theme",
 ]  # fmt: skip
 
 P = ParamSpec("P")
@@ -173,6 +173,16 @@ def colormap(kind: str = "values") -> Colormap:
     )
 
 
+def heat_colormap() -> Colormap:
+    """Return the colours of values with their opacity: clear at zero, covering at either end."""
+    from matplotlib.colors import ListedColormap
+
+    shares = np.linspace(-1, 1, 511)
+    rgba = colormap()((np.sign(shares) * (0.3 + 0.7 * np.abs(shares)) + 1) / 2)
+    rgba[:, 3] = np.clip(1.5 * np.abs(shares), 0, 0.92)
+    return ListedColormap(rgba)
+
+
 def largest(*arrays: Any) -> float:
     """Return the largest magnitude in the arrays, or 1 if all is zero: the end of a scale symmetric about zero."""
     return max((float(np.max(np.abs(array))) for array in arrays if np.size(array)), default=0.0) or 1.0
@@ -208,10 +218,15 @@ def show_image(ax: Axes, image: np.ndarray, **options: Any) -> Any:
     return shown
 
 
-def show_pale(ax: Axes, image: np.ndarray) -> None:
-    """Draw an image in weak greys, as a background for colours."""
+def pale(image: np.ndarray) -> np.ndarray:
+    """Return the brightness ``(h, w)`` of an image in weak greys, as a background for colours."""
     grey = grey_level(image)
-    ax.imshow(0.1 + 0.35 * grey if is_dark() else 0.55 + 0.4 * grey, cmap="gray", vmin=0, vmax=1)
+    return 0.1 + 0.35 * grey if is_dark() else 0.55 + 0.4 * grey
+
+
+def show_pale(ax: Axes, image: np.ndarray) -> None:
+    """Draw an image in weak greys."""
+    ax.imshow(pale(image), cmap="gray", vmin=0, vmax=1)
 
 
 def frame(ax: Axes, color: str | None = None, width: float = 1.0) -> None:
