@@ -108,6 +108,8 @@ WRONG = [
     _wrong("returned inside the loop", "conv_backward", SINGLE, ("        db[..., c] += g\n    return dA", "        db[..., c] += g\n        return dA")),
     _wrong("input mutated", "conv_backward", COLUMNS, ("    rows = im2col(A, f, hp[\"stride\"])\n    d = ", "    rows = im2col(A, f, hp[\"stride\"])\n    b -= 0.1\n    d = ")),
     _wrong("wrong factor in the input's gradient", "conv_backward", COURSE, ("+= W[:, :, :, c] * dZ[i, h, w, c]", "+= a_slice * dZ[i, h, w, c]")),
+    _wrong("integer result", "conv_backward", COURSE, ("dW = np.zeros((f, f, n_C_prev, n_C))", "dW = np.zeros((f, f, n_C_prev, n_C), dtype=int)")),
+    _wrong("gradients of all filters added", "conv_backward", COURSE, ("dW[:, :, :, c] += a_slice * dZ[i, h, w, c]", "dW[:, :, :, c] += a_slice * dZ[i, h, w].sum()")),
     # create_mask_from_window and distribute_value
     _wrong("only one of the tied maxima", "create_mask_from_window", COURSE, ("mask = x == np.max(x)", "mask = np.zeros(x.shape, bool); mask[np.unravel_index(x.argmax(), x.shape)] = True")),
     _wrong("mask holds values", "create_mask_from_window", WINDOWS, ("np.equal(x, x.max())", "np.where(x == x.max(), x, 0)")),

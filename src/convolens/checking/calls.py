@@ -140,7 +140,7 @@ def same(actual: np.ndarray, expected: np.ndarray) -> bool:
 def _wrong(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
     a, e = np.asarray(actual, float), np.asarray(expected, float)
     tolerance = 1e-4 * max(1.0, float(np.max(np.abs(e), initial=0.0)))
-    return ~(np.abs(a - e) <= tolerance)
+    return ~((np.abs(a - e) <= tolerance) | (np.isnan(a) & np.isnan(e)))
 
 
 def first_difference(outcome: Outcome, exercise: Exercise, case: Case) -> Difference | None:

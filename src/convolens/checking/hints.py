@@ -12,6 +12,7 @@ HINTS = {
     "stride of one direction used for both": (
         "The stride has a vertical and a horizontal part. Which one moves the row?"
     ),
+    "one index used for rows and columns": "Which loop moves the window down, and which to the right?",
     "height and width swapped": (
         "Try an image that is wider than it is high, and follow one index from the shape to the slice."
     ),
@@ -19,6 +20,7 @@ HINTS = {
     "kernel transposed": "Which axis of W is its height?",
     "bias added per product": "How many times is the bias added for one output? Count the cells of the window.",
     "bias added per channel": "How many times is the bias added for one output? Count the input channels.",
+    "bias added twice": "Find every place where the bias comes in.",
     "bias left out": "What should an output be when every weight is 0?",
     "bias subtracted": "Look at the sign of the bias.",
     "first bias used for every filter": "Each filter has its own bias. Which one do you read?",
@@ -68,6 +70,7 @@ HINTS = {
     ),
     "wrong window for the weight's gradient": "The gradient of a weight is what it was multiplied by, times dZ.",
     "wrong factor in the input's gradient": "The gradient of an input is what it was multiplied by, times dZ.",
+    "gradients of all filters added": "Each filter has its own dZ. Which one do you read?",
     "one filter's gradient used for all": "Each filter has its own dZ. Which one do you read?",
     "gradient of the bias not summed over places": "The bias was added at every place. How many shares does it get?",
     "window of the wrong size": "How many rows lie between the window's start and its end?",

@@ -1,154 +1,30 @@
-"""Known mistakes: each is a change to a line or two of the plain solution, so that what it computes can be compared.
-
-``{sh} {sw} {kh} {kw} {ph} {pw}`` stand for the dialect's names of strides, window sizes and pads. An edit whose lines
-are not in a dialect's solution is left out there.
-"""
+"""Known mistakes: each is a change to a line or two of the plain solution, so that what it computes can be compared."""
 
 from __future__ import annotations
 
-__all__ = ["MISTAKES", "Edit"]
+from convolens.checking.edits import SAME, SIZES, SLICE, WINDOWS, Edit, any_of, each
 
-Edit = tuple[tuple[str, str], ...]
+__all__ = ["MISTAKES"]
 
-_VERTICAL, _HORIZONTAL = ("vert_start = h * {sh}", "vert_start = h"), ("horiz_start = w * {sw}", "horiz_start = w")
-_SLICE = "vert_start:vert_end, horiz_start:horiz_end"
-_SWAPPED = "horiz_start:horiz_end, vert_start:vert_end"
 _STEP_CALL = "conv_single_step(a_slice_prev, W[:, :, :, c], b[:, :, :, c])"
 _LAYER_CALL = "np.sum(a_slice_prev * W[:, :, :, c]) + b[0, 0, 0, c]"
 _BOTH_CALLS = (_STEP_CALL, _LAYER_CALL)
 _PAD_BOTH = "((0, 0), (pad, pad), (pad, pad), (0, 0))"
 _CROP = "dA_prev[i] = dA_prev_pad[i, {ph} : {ph} + n_H_prev, {pw} : {pw} + n_W_prev, :]"
 _TO_A, _TO_W, _TO_B = (
-    f"dA_prev_pad[i, {_SLICE}, :] += W[:, :, :, c] * dZ[i, h, w, c]",
+    f"dA_prev_pad[i, {SLICE}, :] += W[:, :, :, c] * dZ[i, h, w, c]",
     "dW[:, :, :, c] += a_slice * dZ[i, h, w, c]",
     "db[:, :, :, c] += dZ[i, h, w, c]",
 )
 _MASK = ("mask = create_mask_from_window(a_prev_slice)", "mask = a_prev_slice == np.max(a_prev_slice)")
 _SHARE = ("da = distribute_value(dA[i, h, w, c], (f, f))", "da = dA[i, h, w, c] / (kh * kw)")
-_PH = "ph = int(np.ceil(((n_H_prev - 1) * sh + kh - n_H_prev) / 2))"
-_PW = "pw = int(np.ceil(((n_W_prev - 1) * sw + kw - n_W_prev) / 2))"
 _FIRST = "np.arange({x}.size).reshape({x}.shape) == np.argmax({x})"
 _LAST = "np.arange({x}.size).reshape({x}.shape) == {x}.size - 1 - np.argmax({x}[::-1, ::-1])"
-
-
-def _each(*edits: tuple[str, str]) -> list[Edit]:
-    """All of the edits together, and each alone."""
-    return [edits, *((edit,) for edit in edits)]
-
-
-def _any(olds: tuple[str, ...], *news: str) -> list[Edit]:
-    """Each old line with each new one in its stead; ``{old}`` in a new one is the old one."""
-    return [((old, new.replace("{old}", old)),) for old in olds for new in news]
-
-
-_WINDOWS: dict[str, list[Edit]] = {
-    "stride ignored": _each(_VERTICAL, _HORIZONTAL),
-    "stride of one direction used for both": [
-        (("vert_start = h * {sh}", "vert_start = h * {sw}"), ("horiz_start = w * {sw}", "horiz_start = w * {sh}")),
-        (("sh, sw = stride", "sh = sw = stride[0]"),),
-        (("sh, sw = stride", "sh = sw = stride[1]"),),
-        (("sh, sw = stride", "sw, sh = stride"),),
-    ],
-    "height and width swapped": [
-        ((_SLICE, _SWAPPED),),
-        (("vert_start = h * {sh}", "vert_start = w * {sh}"), ("horiz_start = w * {sw}", "horiz_start = h * {sw}")),
-        (("kh, kw = kernel_shape", "kw, kh = kernel_shape"),),
-        (("kh, kw, n_C_prev, n_C = W.shape", "kw, kh, n_C_prev, n_C = W.shape"),),
-    ],
-    "window of the wrong size": [
-        (
-            ("vert_end = vert_start + {kh}", "vert_end = vert_start + {kh} - 1"),
-            ("horiz_end = horiz_start + {kw}", "horiz_end = horiz_start + {kw} - 1"),
-        ),
-        (
-            ("vert_end = vert_start + {kh}", "vert_end = vert_start + {kh} + 1"),
-            ("horiz_end = horiz_start + {kw}", "horiz_end = horiz_start + {kw} + 1"),
-        ),
-    ],
-    "window ends at the stride": [
-        (
-            ("vert_end = vert_start + {kh}", "vert_end = vert_start + {sh}"),
-            ("horiz_end = horiz_start + {kw}", "horiz_end = horiz_start + {sw}"),
-        ),
-    ],
-    "window starts at the wrong place": [
-        (
-            ("vert_start = h * {sh}", "vert_start = h * {sh} + 1"),
-            ("horiz_start = w * {sw}", "horiz_start = w * {sw} + 1"),
-        ),
-    ],
-    "only the first image used": [
-        (("A_prev_pad[i,", "A_prev_pad[0,"),),
-        (("A_prev[i,", "A_prev[0,"),),
-    ],
-}
-
-_SIZES: dict[str, list[Edit]] = {
-    "wrong output size": [
-        (("// {sh} + 1", "// {sh}"), ("// {sw} + 1", "// {sw}")),
-        *_each(
-            ("(n_H_prev - {kh} + 2 * {ph}) // {sh} + 1", "-(-(n_H_prev - {kh} + 2 * {ph}) // {sh}) + 1"),
-            ("(n_W_prev - {kw} + 2 * {pw}) // {sw} + 1", "-(-(n_W_prev - {kw} + 2 * {pw}) // {sw}) + 1"),
-        ),
-        *_each(
-            ("n_H_prev - {kh} + 2 * {ph})", "n_H_prev - {kh} + {ph})"),
-            ("n_W_prev - {kw} + 2 * {pw})", "n_W_prev - {kw} + {pw})"),
-        ),
-        *_each(
-            ("n_H_prev - {kh} + 2 * {ph})", "n_H_prev - {kh})"), ("n_W_prev - {kw} + 2 * {pw})", "n_W_prev - {kw})")
-        ),
-        (
-            ("n_H = (n_H_prev - {kh} + 2 * {ph}) // {sh} + 1", "n_H = n_H_prev"),
-            ("n_W = (n_W_prev - {kw} + 2 * {pw}) // {sw} + 1", "n_W = n_W_prev"),
-        ),
-        (("2 * {ph}) // {sh}", "2 * {ph}) // 1"), ("2 * {pw}) // {sw}", "2 * {pw}) // 1")),
-        *_each(
-            ("(n_H_prev - {kh}) // {sh} + 1", "-(-(n_H_prev - {kh}) // {sh}) + 1"),
-            ("(n_W_prev - {kw}) // {sw} + 1", "-(-(n_W_prev - {kw}) // {sw}) + 1"),
-        ),
-        (
-            ("n_H = (n_H_prev - {kh}) // {sh} + 1", "n_H = n_H_prev // {sh}"),
-            ("n_W = (n_W_prev - {kw}) // {sw} + 1", "n_W = n_W_prev // {sw}"),
-        ),
-        (("n_H_prev - {kh}) // {sh}", "n_H_prev - {kh}) // 1"), ("n_W_prev - {kw}) // {sw}", "n_W_prev - {kw}) // 1")),
-    ],
-    "height and width swapped": [
-        *_each(("n_H = (n_H_prev", "n_H = (n_W_prev"), ("n_W = (n_W_prev", "n_W = (n_H_prev")),
-        (("m, n_H_prev, n_W_prev, n_C_prev = A_prev.shape", "m, n_W_prev, n_H_prev, n_C_prev = A_prev.shape"),),
-        (("m, n_H_prev, n_W_prev, n_C = A_prev.shape", "m, n_W_prev, n_H_prev, n_C = A_prev.shape"),),
-    ],
-}
-
-_SAME: dict[str, list[Edit]] = {
-    "padding rounded down": [
-        (
-            (_PH, "ph = ((n_H_prev - 1) * sh + kh - n_H_prev) // 2"),
-            (_PW, "pw = ((n_W_prev - 1) * sw + kw - n_W_prev) // 2"),
-        ),
-    ],
-    "padding ignores the stride": [
-        ((_PH, "ph = (kh - 1) // 2"), (_PW, "pw = (kw - 1) // 2")),
-        ((_PH, "ph = kh // 2"), (_PW, "pw = kw // 2")),
-    ],
-    "padding with one cell too many": [
-        (
-            (_PH, "ph = ((n_H_prev - 1) * sh + kh - n_H_prev) // 2 + 1"),
-            (_PW, "pw = ((n_W_prev - 1) * sw + kw - n_W_prev) // 2 + 1"),
-        )
-    ],
-    "padding as in Keras": [
-        (
-            (_PH, "ph = max((-(-n_H_prev // sh) - 1) * sh + kh - n_H_prev, 0) // 2"),
-            (_PW, "pw = max((-(-n_W_prev // sw) - 1) * sw + kw - n_W_prev, 0) // 2"),
-        )
-    ],
-    "padding ignored": [(('if padding == "same":', "if False:"),), (('if padding == "same":', "if True:"),)],
-}
 
 MISTAKES: dict[str, list[dict[str, list[Edit]]]] = {
     "zero_pad": [
         {
-            "padding on the wrong axes": _any(
+            "padding on the wrong axes": any_of(
                 (_PAD_BOTH,),
                 "((pad, pad), (pad, pad), (0, 0), (0, 0))",
                 "((0, 0), (0, 0), (pad, pad), (pad, pad))",
@@ -160,21 +36,21 @@ MISTAKES: dict[str, list[dict[str, list[Edit]]]] = {
                 "((0, 0), (pad, pad), (pad, pad), (pad, pad))",
                 "((pad, pad), (pad, pad), (pad, pad), (0, 0))",
             ),
-            "padding on one side only": _any(
+            "padding on one side only": any_of(
                 (_PAD_BOTH,),
                 "((0, 0), (pad, 0), (pad, 0), (0, 0))",
                 "((0, 0), (0, pad), (0, pad), (0, 0))",
                 "((0, 0), (2 * pad, 0), (2 * pad, 0), (0, 0))",
                 "((0, 0), (0, 2 * pad), (0, 2 * pad), (0, 0))",
             ),
-            "padding of the wrong size": _any(
+            "padding of the wrong size": any_of(
                 (_PAD_BOTH,),
                 "((0, 0), (2 * pad, 2 * pad), (2 * pad, 2 * pad), (0, 0))",
                 "((0, 0), (1, 1), (1, 1), (0, 0))",
                 "((0, 0), (pad // 2, pad // 2), (pad // 2, pad // 2), (0, 0))",
                 "((0, 0), (pad, pad + 1), (pad, pad + 1), (0, 0))",
             ),
-            "padding with another value": _any(
+            "padding with another value": any_of(
                 (_PAD_BOTH,),
                 "{old}, constant_values=1",
                 "{old}, mode='edge'",
@@ -195,12 +71,12 @@ MISTAKES: dict[str, list[dict[str, list[Edit]]]] = {
             "bias added per channel": [(("b.item()", "b.item() * W.shape[2]"),)],
             "bias left out": [(("Z = Z + b.item()", "Z = Z + 0"),)],
             "bias subtracted": [(("Z + b", "Z - b"),)],
-            "kernel flipped": _any(
+            "kernel flipped": any_of(
                 ("s = a_slice_prev * W",), "s = a_slice_prev * W[::-1, ::-1]", "s = a_slice_prev * W[::-1, ::-1, ::-1]"
             ),
-            "kernel transposed": _any(("s = a_slice_prev * W",), "s = a_slice_prev * W.swapaxes(0, 1)"),
+            "kernel transposed": any_of(("s = a_slice_prev * W",), "s = a_slice_prev * W.swapaxes(0, 1)"),
             "only one input channel used": [(("s = a_slice_prev * W", "s = a_slice_prev[:, :, 0] * W[:, :, 0]"),)],
-            "product left out": _any(("s = a_slice_prev * W",), "s = a_slice_prev", "s = a_slice_prev + W", "s = W"),
+            "product left out": any_of(("s = a_slice_prev * W",), "s = a_slice_prev", "s = a_slice_prev + W", "s = W"),
             "mean instead of sum": [(("np.sum(s)", "np.mean(s)"),)],
             "sum left out": [(("np.sum(s)", "s"),), (("np.sum(s)", "np.max(s)"),)],
             "an activation is applied": [(("return Z", "return max(Z, 0)"),), (("return Z", "return abs(Z)"),)],
@@ -208,50 +84,54 @@ MISTAKES: dict[str, list[dict[str, list[Edit]]]] = {
         }
     ],
     "conv_forward": [
-        _WINDOWS,
-        _SIZES,
-        _SAME,
+        WINDOWS,
+        SIZES,
+        SAME,
         {
             "height and width swapped": [(("Z[i, h, w, c]", "Z[i, w, h, c]"),)],
             "unpadded input used": [(("a_slice_prev = A_prev_pad[i,", "a_slice_prev = A_prev[i,"),)],
             "kernel flipped": [(("W[:, :, :, c]", "W[::-1, ::-1, :, c]"),)],
             "kernel transposed": [(("W[:, :, :, c]", "W.swapaxes(0, 1)[:, :, :, c]"),)],
-            "bias added per product": _any(_BOTH_CALLS, "np.sum(a_slice_prev * W[:, :, :, c] + b[0, 0, 0, c])"),
-            "bias added per channel": _any(
+            "bias added per product": any_of(_BOTH_CALLS, "np.sum(a_slice_prev * W[:, :, :, c] + b[0, 0, 0, c])"),
+            "bias added per channel": any_of(
                 _BOTH_CALLS, "np.sum(np.sum(a_slice_prev * W[:, :, :, c], axis=(0, 1)) + b[0, 0, 0, c])"
             ),
-            "bias left out": _any(_BOTH_CALLS, "np.sum(a_slice_prev * W[:, :, :, c])"),
-            "bias subtracted": _any(_BOTH_CALLS, "np.sum(a_slice_prev * W[:, :, :, c]) - b[0, 0, 0, c]"),
-            "first bias used for every filter": _any(
+            "bias left out": any_of(_BOTH_CALLS, "np.sum(a_slice_prev * W[:, :, :, c])"),
+            "bias added twice": any_of(_BOTH_CALLS, "np.sum(a_slice_prev * W[:, :, :, c]) + 2 * b[0, 0, 0, c]"),
+            "bias subtracted": any_of(_BOTH_CALLS, "np.sum(a_slice_prev * W[:, :, :, c]) - b[0, 0, 0, c]"),
+            "first bias used for every filter": any_of(
                 _BOTH_CALLS, "np.sum(a_slice_prev * W[:, :, :, c]) + b[0, 0, 0, 0]"
             ),
             "first filter used for every output": [(("W[:, :, :, c]", "W[:, :, :, 0]"),)],
-            "only one input channel used": _any(
+            "only one input channel used": any_of(
                 _BOTH_CALLS, "np.sum(a_slice_prev[:, :, 0] * W[:, :, 0, c]) + b[0, 0, 0, c]"
             ),
-            "= for +=": _any(_BOTH_CALLS, "np.sum(a_slice_prev[:, :, -1] * W[:, :, -1, c]) + b[0, 0, 0, c]"),
-            "mean instead of sum": _any(_BOTH_CALLS, "np.mean(a_slice_prev * W[:, :, :, c]) + b[0, 0, 0, c]"),
+            "= for +=": any_of(_BOTH_CALLS, "np.sum(a_slice_prev[:, :, -1] * W[:, :, -1, c]) + b[0, 0, 0, c]"),
+            "mean instead of sum": any_of(_BOTH_CALLS, "np.mean(a_slice_prev * W[:, :, :, c]) + b[0, 0, 0, c]"),
             "an activation is applied": [
-                *_any((_STEP_CALL,), "max({old}, 0)"),
+                *any_of((_STEP_CALL,), "max({old}, 0)"),
                 (("return activation(Z)", "return activation(np.maximum(Z, 0))"),),
             ],
             "activation left out": [(("return activation(Z)", "return Z"),)],
-            "activation applied before the bias": _any(
-                (_LAYER_CALL,), "activation(np.sum(a_slice_prev * W[:, :, :, c])) + b[0, 0, 0, c]"
-            ),
+            "activation applied before the bias": [
+                (
+                    (_LAYER_CALL, "activation(np.sum(a_slice_prev * W[:, :, :, c])) + b[0, 0, 0, c]"),
+                    ("return activation(Z)", "return Z"),
+                )
+            ],
             "only the first image used": [(("A_prev_pad[i,", "A_prev_pad[0,"),)],
         },
     ],
     "pool_forward": [
-        _WINDOWS,
-        _SIZES,
+        WINDOWS,
+        SIZES,
         {
             "height and width swapped": [(("A[i, h, w, c]", "A[i, w, h, c]"),)],
-            "window over all channels": [((f"{_SLICE}, c]", f"{_SLICE}, :]"),)],
-            "only one input channel used": [((f"{_SLICE}, c]", f"{_SLICE}, 0]"),)],
+            "window over all channels": [((f"{SLICE}, c]", f"{SLICE}, :]"),)],
+            "only one input channel used": [((f"{SLICE}, c]", f"{SLICE}, 0]"),)],
             "average not divided": [(("np.mean", "np.sum"),)],
             "average divided twice": [(("np.mean(a_prev_slice)", "np.mean(a_prev_slice) / ({kh} * {kw})"),)],
-            "average divided by the wrong number": _any(
+            "average divided by the wrong number": any_of(
                 ("np.mean(a_prev_slice)",),
                 "np.sum(a_prev_slice) / {kh}",
                 "np.sum(a_prev_slice) / {kw}",
@@ -273,8 +153,8 @@ MISTAKES: dict[str, list[dict[str, list[Edit]]]] = {
         },
     ],
     "conv_backward": [
-        _WINDOWS,
-        _SAME,
+        WINDOWS,
+        SAME,
         {
             "height and width swapped": [
                 (("dZ[i, h, w, c]", "dZ[i, w, h, c]"),),
@@ -291,12 +171,12 @@ MISTAKES: dict[str, list[dict[str, list[Edit]]]] = {
                 ((_TO_W, _TO_W.replace("a_slice", "a_slice.swapaxes(0, 1)")),),
             ],
             "= for +=": [
-                *_each(*((line, line.replace("+=", "=")) for line in (_TO_A, _TO_W, _TO_B))),
+                *each(*((line, line.replace("+=", "=")) for line in (_TO_A, _TO_W, _TO_B))),
                 ((_TO_A, _TO_A.replace("+=", "=")), (_TO_W, _TO_W.replace("+=", "="))),
                 ((_TO_W, _TO_W.replace("+=", "=")), (_TO_B, _TO_B.replace("+=", "="))),
             ],
             "batch not summed": [
-                *_each(
+                *each(
                     ("    for i in range(m):\n", "    for i in range(m):\n        dW = np.zeros(W.shape)\n"),
                     (_TO_B, "db[:, :, :, c] = db[:, :, :, c] * (h + w > 0) + dZ[i, h, w, c]"),
                 ),
@@ -307,7 +187,7 @@ MISTAKES: dict[str, list[dict[str, list[Edit]]]] = {
                     ),
                 ),
                 (("    for i in range(m):\n", "    for i in range(m):\n        db = np.zeros(b.shape)\n"),),
-                *_each(
+                *each(
                     (_TO_W, _TO_W.replace("+= a_slice", "+= (i == 0) * a_slice")),
                     (_TO_B, _TO_B.replace("+= dZ", "+= (i == 0) * dZ")),
                 ),
@@ -342,6 +222,9 @@ MISTAKES: dict[str, list[dict[str, list[Edit]]]] = {
             "one filter's gradient used for all": [
                 ((line, line.replace("w, c]", "w, 0]")),) for line in (_TO_A, _TO_W, _TO_B)
             ],
+            "gradients of all filters added": [
+                ((line, line.replace("dZ[i, h, w, c]", "dZ[i, h, w, :].sum()")),) for line in (_TO_A, _TO_W, _TO_B)
+            ],
             "first filter used for every output": [
                 ((_TO_A, _TO_A.replace("W[:, :, :, c]", "W[:, :, :, 0]")),),
                 ((_TO_A, _TO_A.replace("W[:, :, :, c]", "W[:, :, :, -1]")),),
@@ -358,18 +241,18 @@ MISTAKES: dict[str, list[dict[str, list[Edit]]]] = {
             "minimum instead of maximum": [(("np.max", "np.min"),)],
             "maximum of absolute values": [(("x == np.max(x)", "abs(x) == np.max(abs(x))"),)],
             "maximum starts from 0": [(("np.max(x)", "max(0, np.max(x))"),)],
-            "maximum by row or column": _any(("np.max(x)",), "np.max(x, axis=0)", "np.max(x, axis=1, keepdims=True)"),
-            "mask inverted": _any(("x == np.max(x)",), "x != np.max(x)", "x < np.max(x)"),
-            "mask holds values": _any(
+            "maximum by row or column": any_of(("np.max(x)",), "np.max(x, axis=0)", "np.max(x, axis=1, keepdims=True)"),
+            "mask inverted": any_of(("x == np.max(x)",), "x != np.max(x)", "x < np.max(x)"),
+            "mask holds values": any_of(
                 ("x == np.max(x)",), "(x == np.max(x)) * x", "x / np.max(x)", "np.where(x == np.max(x), x, 0)"
             ),
         }
     ],
     "distribute_value": [
         {
-            "average not divided": _any(("dz / (n_H * n_W)",), "dz"),
-            "average divided twice": _any(("dz / (n_H * n_W)",), "dz / (n_H * n_W) ** 2"),
-            "average divided by the wrong number": _any(
+            "average not divided": any_of(("dz / (n_H * n_W)",), "dz"),
+            "average divided twice": any_of(("dz / (n_H * n_W)",), "dz / (n_H * n_W) ** 2"),
+            "average divided by the wrong number": any_of(
                 ("dz / (n_H * n_W)",),
                 "dz / n_H",
                 "dz / n_W",
@@ -385,7 +268,7 @@ MISTAKES: dict[str, list[dict[str, list[Edit]]]] = {
                 "(n_H * n_W) / dz",
                 "dz / (n_H * n_W - 1)",
             ),
-            "integer result": _any(
+            "integer result": any_of(
                 ("dz / (n_H * n_W)",), "dz // (n_H * n_W)", "int(dz / (n_H * n_W))", "round(dz / (n_H * n_W))"
             ),
             "height and width swapped": [(("np.full(shape, average)", "np.full((n_W, n_H), average)"),)],
@@ -397,7 +280,7 @@ MISTAKES: dict[str, list[dict[str, list[Edit]]]] = {
         }
     ],
     "pool_backward": [
-        _WINDOWS,
+        WINDOWS,
         {
             "height and width swapped": [
                 (("dA[i, h, w, c]", "dA[i, w, h, c]"),),
@@ -405,42 +288,42 @@ MISTAKES: dict[str, list[dict[str, list[Edit]]]] = {
             ],
             "window over all channels": [
                 (
-                    (f"a_prev_slice = A_prev[i, {_SLICE}, c]", f"a_prev_slice = A_prev[i, {_SLICE}, :]"),
-                    (f"dA_prev[i, {_SLICE}, c] += mask", f"dA_prev[i, {_SLICE}, :] += mask"),
+                    (f"a_prev_slice = A_prev[i, {SLICE}, c]", f"a_prev_slice = A_prev[i, {SLICE}, :]"),
+                    (f"dA_prev[i, {SLICE}, c] += mask", f"dA_prev[i, {SLICE}, :] += mask"),
                 ),
-                ((f"a_prev_slice = A_prev[i, {_SLICE}, c]", f"a_prev_slice = A_prev[i, {_SLICE}, :]"),),
+                ((f"a_prev_slice = A_prev[i, {SLICE}, c]", f"a_prev_slice = A_prev[i, {SLICE}, :]"),),
                 (
-                    (f"a_prev_slice = A_prev[i, {_SLICE}, c]", f"a_prev_slice = A_prev[i, {_SLICE}, :]"),
-                    (f"{_SLICE}, c] += mask", f"{_SLICE}, c] += mask[:, :, c]"),
+                    (f"a_prev_slice = A_prev[i, {SLICE}, c]", f"a_prev_slice = A_prev[i, {SLICE}, :]"),
+                    (f"{SLICE}, c] += mask", f"{SLICE}, c] += mask[:, :, c]"),
                 ),
                 (
                     (
-                        f"dA_prev[i, {_SLICE}, c] += da",
-                        f"dA_prev[i, {_SLICE}, :] += np.expand_dims(np.broadcast_to(da, ({{kh}}, {{kw}})), -1)",
+                        f"dA_prev[i, {SLICE}, c] += da",
+                        f"dA_prev[i, {SLICE}, :] += np.expand_dims(np.broadcast_to(da, ({{kh}}, {{kw}})), -1)",
                     ),
                 ),
             ],
             "only one input channel used": [
-                ((f"{_SLICE}, c]", f"{_SLICE}, 0]"),),
-                ((f"a_prev_slice = A_prev[i, {_SLICE}, c]", f"a_prev_slice = A_prev[i, {_SLICE}, 0]"),),
+                ((f"{SLICE}, c]", f"{SLICE}, 0]"),),
+                ((f"a_prev_slice = A_prev[i, {SLICE}, c]", f"a_prev_slice = A_prev[i, {SLICE}, 0]"),),
             ],
             "only the first image used": [(("dA[i, h, w, c]", "dA[0, h, w, c]"),)],
             "only one of the tied maxima": [
                 ((old, f"mask = {one.replace('{x}', 'a_prev_slice')}"),) for old in _MASK for one in (_FIRST, _LAST)
             ],
             "tied maxima share the gradient": [((old, f"{old}; mask = mask / mask.sum()"),) for old in _MASK],
-            "minimum instead of maximum": _any(_MASK, "mask = a_prev_slice == np.min(a_prev_slice)"),
-            "maximum of absolute values": _any(_MASK, "mask = abs(a_prev_slice) == np.max(abs(a_prev_slice))"),
-            "maximum by row or column": _any(_MASK, "mask = a_prev_slice == np.max(a_prev_slice, axis=0)"),
+            "minimum instead of maximum": any_of(_MASK, "mask = a_prev_slice == np.min(a_prev_slice)"),
+            "maximum of absolute values": any_of(_MASK, "mask = abs(a_prev_slice) == np.max(abs(a_prev_slice))"),
+            "maximum by row or column": any_of(_MASK, "mask = a_prev_slice == np.max(a_prev_slice, axis=0)"),
             "mask left out": [(("+= mask * dA", "+= dA"),)],
             "mask multiplied by the input": [
                 (("+= mask * dA", "+= a_prev_slice * mask * dA"),),
                 (("+= mask * dA", "+= a_prev_slice * dA"),),
             ],
-            "= for +=": _each(("c] += mask", "c] = mask"), ("c] += da", "c] = da")),
-            "average not divided": _any(_SHARE, "da = dA[i, h, w, c]"),
-            "average divided twice": _any(_SHARE, "da = dA[i, h, w, c] / ({kh} * {kw}) ** 2"),
-            "average divided by the wrong number": _any(
+            "= for +=": each(("c] += mask", "c] = mask"), ("c] += da", "c] = da")),
+            "average not divided": any_of(_SHARE, "da = dA[i, h, w, c]"),
+            "average divided twice": any_of(_SHARE, "da = dA[i, h, w, c] / ({kh} * {kw}) ** 2"),
+            "average divided by the wrong number": any_of(
                 _SHARE,
                 *(
                     f"da = dA[i, h, w, c] / {n}"
@@ -456,10 +339,10 @@ MISTAKES: dict[str, list[dict[str, list[Edit]]]] = {
                     )
                 ),
             ),
-            "mode ignored": [*_any(('if mode == "max":',), "if True:", "if False:", 'if mode != "max":')],
+            "mode ignored": [*any_of(('if mode == "max":',), "if True:", "if False:", 'if mode != "max":')],
             "output gradient indexed by the window's corner": [
                 (("dA[i, h, w, c]", "dA[i, vert_start, horiz_start, c]"),),
-                *_each(
+                *each(
                     ("mask * dA[i, h, w, c]", "mask * dA[i, vert_start, horiz_start, c]"),
                     ("(dA[i, h, w, c], (f, f))", "(dA[i, vert_start, horiz_start, c], (f, f))"),
                 ),

@@ -8,8 +8,9 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from convolens.checking.edits import Edit
 from convolens.checking.exercises import Exercise
-from convolens.checking.mistakes import MISTAKES, Edit
+from convolens.checking.mistakes import MISTAKES
 
 __all__ = ["Mistake", "compiled", "mistakes_of", "solution_of"]
 

@@ -1,5 +1,6 @@
 # ruff: noqa
 """One function alone, in a file whose name begins with a digit; its helper is not here."""
+
 import numpy as np
 
 

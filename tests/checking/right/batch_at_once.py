@@ -5,11 +5,21 @@ import numpy as np
 
 
 def zero_pad(bilder, rand):
-    return np.concatenate([
-        np.zeros((bilder.shape[0], rand, bilder.shape[2] + 2 * rand, bilder.shape[3])),
-        np.concatenate([np.zeros((*bilder.shape[:2], rand, bilder.shape[3])), bilder, np.zeros((*bilder.shape[:2], rand, bilder.shape[3]))], axis=2),
-        np.zeros((bilder.shape[0], rand, bilder.shape[2] + 2 * rand, bilder.shape[3])),
-    ], axis=1)
+    return np.concatenate(
+        [
+            np.zeros((bilder.shape[0], rand, bilder.shape[2] + 2 * rand, bilder.shape[3])),
+            np.concatenate(
+                [
+                    np.zeros((*bilder.shape[:2], rand, bilder.shape[3])),
+                    bilder,
+                    np.zeros((*bilder.shape[:2], rand, bilder.shape[3])),
+                ],
+                axis=2,
+            ),
+            np.zeros((bilder.shape[0], rand, bilder.shape[2] + 2 * rand, bilder.shape[3])),
+        ],
+        axis=1,
+    )
 
 
 def conv_single_step(fenster, filter_, versatz):
@@ -25,7 +35,13 @@ def conv_forward(eingabe, gewichte, versatz, einstellungen):
     f = gewichte.shape[0]
     a = zero_pad(eingabe, rand)
     zeilen, spalten = 1 + (a.shape[1] - f) // s, 1 + (a.shape[2] - f) // s
-    z = np.stack([np.stack([np.tensordot(_fenster(a, h, w, f, s), gewichte, 3) for w in range(spalten)], 1) for h in range(zeilen)], 1)
+    z = np.stack(
+        [
+            np.stack([np.tensordot(_fenster(a, h, w, f, s), gewichte, 3) for w in range(spalten)], 1)
+            for h in range(zeilen)
+        ],
+        1,
+    )
     return z + versatz, (eingabe, gewichte, versatz, einstellungen)
 
 

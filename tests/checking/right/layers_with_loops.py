@@ -1,5 +1,6 @@
 # ruff: noqa
 """Layer by layer, as in the other course."""
+
 import numpy as np
 
 

@@ -10,7 +10,9 @@ def zero_pad(X, pad):
     for i in range(m):
         image = []
         for y in range(-pad, H + pad):
-            image.append([[X[i, y, x, c] if 0 <= y < H and 0 <= x < W else 0.0 for c in range(C)] for x in range(-pad, W + pad)])
+            image.append(
+                [[X[i, y, x, c] if 0 <= y < H and 0 <= x < W else 0.0 for c in range(C)] for x in range(-pad, W + pad)]
+            )
         rows.append(image)
     return np.array(rows)
 

@@ -1,5 +1,6 @@
 # ruff: noqa
 """Two functions of the exercise, random state and numbers printed: the rest is not done yet."""
+
 import numpy as np
 
 np.random.seed(1)
