@@ -61,6 +61,9 @@ def run_plain(chain, x, dy_of, training) -> tuple[np.ndarray, np.ndarray, dict[s
         elif operation.name == "max_pool2d":
             x, cache = PLAIN.max_pool2d_forward(x, **operation.options)
             undo.append(lambda dy, cache=cache: (PLAIN.max_pool2d_backward(dy, cache), {}))
+        elif operation.name == "average_pool2d":
+            x, cache = PLAIN.average_pool2d_forward(x, **operation.options)
+            undo.append(lambda dy, cache=cache: (PLAIN.average_pool2d_backward(dy, cache), {}))
         elif operation.name == "conv2d":
             x, cache = PLAIN.conv2d_forward(x, values["kernel"], values.get("bias"), **operation.options)
 
@@ -182,6 +185,14 @@ def test_ties_go_to_the_first_maximum_in_row_major_order() -> None:
         assert_chain([pooling(size, strides, padding), RELU], x)
 
 
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(size=PAIRS, strides=PAIRS, padding=st.sampled_from(["valid", "same"]), image=st.tuples(*[st.integers(3, 9)] * 2))
+def test_average_pooling(size, strides, padding, image) -> None:
+    options = {"pool_size": size, "strides": strides, "padding": padding}
+    x = np.random.default_rng(0).standard_normal((3, *image, 2))
+    assert_chain([Operation("average_pool2d", {}, options)], x)
+
+
 def test_infinity_and_nan_pass_through_pooling() -> None:
     x = np.random.default_rng(0).standard_normal((2, 4, 4, 1))
     x[0, :2, :2] = -np.inf
@@ -225,6 +236,7 @@ def test_what_is_not_native_runs_as_written() -> None:
     assert step(RELU) is None
     assert step(Operation("flatten")) is None
     assert step(pooling(), layout="plain") is None
+    assert step(Operation("average_pool2d", {}, pooling().options), layout="plain") is None
     assert step(pooling(), shape=(0, 8, 8, 4)) is None
     assert step(pooling(), Operation("relu", {}, {"negative_slope": 0.1})).count == 1
     assert step(convolution(rng, (3, 3), 4, 4, dilation=(1, 2)), layout="plain").count == 1

@@ -9,6 +9,7 @@ from typing import Any
 
 from convolens.kernels import geometry
 from convolens.kernels.operations import Operation
+from convolens.kernels.vectorized.native.averaging import AveragePooling
 from convolens.kernels.vectorized.native.block import Block
 from convolens.kernels.vectorized.native.convolution import Convolution
 from convolens.kernels.vectorized.native.layout import Enter, Leave
@@ -18,11 +19,12 @@ __all__ = ["enter_step", "leave_step", "native_step"]
 
 def native_step(
     chain: tuple[Operation, ...], shape: tuple[int, ...], *, layout: str, training: bool, need_dx: bool, dtype: Any
-) -> Block | None:
+) -> Block | AveragePooling | None:
     """Return a step for the first operations of a chain, or None if the first has to run as written.
 
     It takes as many as fit ``zero_padding2d, conv2d, batch_normalization``, then ``relu`` and ``max_pool2d`` in either
-    order, each of them if it is there. What has no convolution is taken only where the input is native already.
+    order, each of them if it is there; or one ``average_pool2d``. What has no convolution is taken only where the
+    input is native already.
 
     Args:
         chain: operations that feed only each other.
@@ -36,6 +38,8 @@ def native_step(
         return None
     n, h, w, c = shape
     inner = h, c, w, n
+    if chain[0].name == "average_pool2d":
+        return AveragePooling(chain[0], inner, dtype) if layout == "native" else None
     names = [operation.name if _is_native(operation) else "" for operation in chain]
     padding = None
     if names[:2] == ["zero_padding2d", "conv2d"] and chain[1].options["padding"] == "valid":

@@ -57,7 +57,7 @@ class Block:
         inner = convolution.output if convolution else shape
         self._convolution = convolution
         self._of_convolution = named["conv2d"].parameters if convolution else {}
-        self._pool = MaxPooling(inner, **named["max_pool2d"].options, dtype=dtype) if "max_pool2d" in named else None
+        self._pool = MaxPooling(inner, named["max_pool2d"].options, dtype) if "max_pool2d" in named else None
         pooled = self._pool.y.shape if self._pool else inner
         self._norm: Normalization | None = None
         if (normalization := named.get("batch_normalization")) is not None:

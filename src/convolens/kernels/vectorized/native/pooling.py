@@ -6,17 +6,13 @@ The first maximum in row-major order is the first such column of the first such 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from convolens.kernels import geometry
-from convolens.kernels.geometry import Pads, Pair
+from convolens.kernels.vectorized.native.windows import Windows
 
 __all__ = ["MaxPooling"]
-
-_Taps = list[tuple[slice, slice]]
 
 
 class MaxPooling:
@@ -24,9 +20,7 @@ class MaxPooling:
 
     Args:
         shape: of the input, ``(h, c, w, n)``.
-        pool_size: ``(height, width)`` of the window.
-        strides: ``(vertical, horizontal)``.
-        padding: ``"valid"``, ``"same"`` or explicit.
+        options: ``pool_size``, ``strides`` and ``padding``.
         dtype: of all arrays.
 
     Attributes:
@@ -34,14 +28,11 @@ class MaxPooling:
         rows_overlap: whether windows share rows, so that ``backward_rows`` must see all rows at once.
     """
 
-    def __init__(self, shape: tuple[int, ...], pool_size: Pair, strides: Pair, padding: str | Pads, dtype: Any) -> None:
+    def __init__(self, shape: tuple[int, ...], options: dict[str, Any], dtype: Any) -> None:
         h, c, w, n = shape
-        oh, ow = geometry.output_size((h, w), pool_size, strides, padding)
-        pads = geometry.pads(padding, (h, w), pool_size, strides)
-        taps = list(geometry.taps((h, w), (oh, ow), pool_size, strides, pads))
-        self._row_taps: _Taps = [(t.outputs[0], t.inputs[0]) for t in taps if t.column == taps[0].column]
-        self._column_taps: _Taps = [(t.outputs[1], t.inputs[1]) for t in taps if t.row == taps[0].row]
-        self.rows_overlap, self._columns_overlap = (s < p for s, p in zip(strides, pool_size, strict=True))
+        self._windows = Windows((h, w), **options)
+        oh, ow = self._windows.output
+        self.rows_overlap = self._windows.rows_overlap
         self._of_rows = np.empty((h, c, ow, n), dtype)
         self._d_of_rows = np.zeros((h, c, ow, n), dtype)
         self.y = np.empty((oh, c, ow, n), dtype)
@@ -49,19 +40,19 @@ class MaxPooling:
     def forward_columns(self, x: np.ndarray, rows: slice) -> None:
         """Find the maxima along the given rows of ``x``."""
         of_rows = self._of_rows[rows]
-        _maxima([(of_rows[:, :, o], x[rows, :, i]) for o, i in self._column_taps], of_rows)
+        _maxima([(of_rows[:, :, o], x[rows, :, i]) for o, i in self._windows.column_taps], of_rows)
 
     def forward_rows(self, rows: slice) -> None:
         """Find the given rows of ``y``."""
         y = self.y[rows]
-        _maxima([(y[o], self._of_rows[i]) for o, i in _within(rows, self._row_taps)], y)
+        _maxima([(y[o], self._of_rows[i]) for o, i in self._windows.row_taps_within(rows)], y)
 
     def backward_rows(self, dy: np.ndarray, rows: slice) -> None:
         """Share out the gradient of the given rows of ``y`` (``dy``, overwritten) among the rows of their windows."""
         if self.rows_overlap:
             self._d_of_rows[...] = 0
         y = self.y[rows]
-        taps = [(dy[o], y[o], self._of_rows[i], self._d_of_rows[i]) for o, i in _within(rows, self._row_taps)]
+        taps = [(dy[o], y[o], self._of_rows[i], self._d_of_rows[i]) for o, i in self._windows.row_taps_within(rows)]
         _share_out(dy, taps, add=self.rows_overlap)
 
     def backward_columns(self, x: np.ndarray, dx: np.ndarray, rows: slice, add: bool) -> None:
@@ -73,21 +64,11 @@ class MaxPooling:
             rows: which rows of ``x`` and ``dx``.
             add: whether to add to what is there.
         """
-        if self._columns_overlap and not add:
+        if self._windows.columns_overlap and not add:
             dx[rows] = 0
         y, dy = self._of_rows[rows], self._d_of_rows[rows]
-        taps = [(dy[:, :, o], y[:, :, o], x[rows, :, i], dx[rows, :, i]) for o, i in self._column_taps]
-        _share_out(dy, taps, add=add or self._columns_overlap)
-
-
-def _within(rows: slice, taps: _Taps) -> Iterator[tuple[slice, slice]]:
-    """Yield the part of each tap that meets the given output rows, with the outputs counted from the first of them."""
-    for outputs, inputs in taps:
-        start, stop = max(outputs.start, rows.start), min(outputs.stop, rows.stop)
-        if start < stop:
-            first = inputs.start + (start - outputs.start) * inputs.step
-            last = first + (stop - 1 - start) * inputs.step
-            yield slice(start - rows.start, stop - rows.start), slice(first, last + 1, inputs.step)
+        taps = [(dy[:, :, o], y[:, :, o], x[rows, :, i], dx[rows, :, i]) for o, i in self._windows.column_taps]
+        _share_out(dy, taps, add=add or self._windows.columns_overlap)
 
 
 def _maxima(taps: list[tuple[np.ndarray, np.ndarray]], y: np.ndarray) -> None:
