@@ -20,6 +20,7 @@ const policy = [
 ].join('; ');
 
 const page = `<!doctype html>
+<!-- Made with convolens from web/, under its MIT licence. Holds the runtime of Svelte: MIT licence, Copyright (c) 2016-2025 Svelte contributors. -->
 <html lang="en">
 <head>
 <meta charset="utf-8">

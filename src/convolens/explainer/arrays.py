@@ -1,4 +1,4 @@
-"""Arrays for the page: one run of float32 numbers, compressed, as text."""
+"""Arrays for the page: float32 numbers, compressed, as text."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ import numpy as np
 __all__ = ["ArrayStore", "unpack"]
 
 
-def _compressed(values: np.ndarray) -> bytes:
+def _packed(array: np.ndarray) -> str:
     """Compress numbers with like bytes together: the exponents of neighbours are nearly the same."""
-    planes = np.ascontiguousarray(values, "<f4").view(np.uint8).reshape(-1, 4).T
-    return zlib.compress(planes.tobytes(), 9)
+    planes = np.ascontiguousarray(array, "<f4").reshape(-1).view(np.uint8).reshape(-1, 4).T
+    return base64.b64encode(zlib.compress(planes.tobytes(), 6)).decode("ascii")
+
+
+def _unpacked(text: str) -> np.ndarray:
+    planes = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
+    return np.ascontiguousarray(planes.reshape(4, -1).T).view("<f4").reshape(-1)
 
 
 class ArrayStore:
@@ -26,6 +31,7 @@ class ArrayStore:
 
     def __init__(self) -> None:
         self._arrays: list[np.ndarray] = []
+        self._texts: list[str] = []
         self._labels: list[str | None] = []
         self._known: dict[int, int] = {}
 
@@ -37,6 +43,7 @@ class ArrayStore:
         if id(array) not in self._known:
             self._known[id(array)] = len(self._arrays)
             self._arrays.append(array)
+            self._texts.append(_packed(array))
             self._labels.append(label)
         number = self._known[id(array)]
         if label is None:
@@ -45,40 +52,30 @@ class ArrayStore:
 
     def left_out(self, limit: int) -> set[int]:
         """Return the numbers of the largest optional arrays, so many that the rest fits into ``limit`` characters."""
-        sizes = [len(_compressed(array)) * 4 / 3 for array in self._arrays]
+        sizes = [len(text) for text in self._texts]
         optional = sorted((i for i, label in enumerate(self._labels) if label), key=lambda i: sizes[i])
         out: set[int] = set()
-        while optional and sum(size for i, size in enumerate(sizes) if i not in out) > limit:
+        total = sum(sizes)
+        while optional and total > limit:
             out.add(optional.pop())
+            total = sum(size for i, size in enumerate(sizes) if i not in out)
         return out
 
     def label(self, number: int) -> str:
         """Return what an optional array is."""
         return self._labels[number] or ""
 
-    def packed(self, out: set[int]) -> dict[str, Any]:
-        """Return the index of the arrays, an entry per number, and their numbers as text."""
-        index: list[dict[str, Any]] = []
-        kept: list[np.ndarray] = []
-        offset = 0
-        for number, array in enumerate(self._arrays):
-            if number in out:
-                index.append({"shape": [0], "offset": 0})
-                continue
-            values = np.asarray(array, np.float32).ravel()
-            index.append({"shape": list(array.shape), "offset": offset})
-            offset += values.size
-            kept.append(values)
-        values = np.concatenate(kept) if kept else np.zeros(0, np.float32)
-        return {"tensors": index, "data": base64.b64encode(_compressed(values)).decode("ascii"), "bytes": 4 * offset}
+    def packed(self, out: set[int]) -> list[dict[str, Any]]:
+        """Return an entry per array, empty for those left out."""
+        return [
+            {"shape": [0], "data": ""} if number in out else {"shape": list(array.shape), "data": text}
+            for number, (array, text) in enumerate(zip(self._arrays, self._texts, strict=True))
+        ]
 
 
 def unpack(record: dict[str, Any]) -> list[np.ndarray]:
     """Return the arrays of a record, in the order of their numbers: what the page does on opening."""
-    planes = np.frombuffer(zlib.decompress(base64.b64decode(record["data"])), np.uint8)
-    values = np.ascontiguousarray(planes.reshape(4, -1).T).view("<f4").ravel()
-    arrays = []
-    for entry in record["tensors"]:
-        size = int(np.prod(entry["shape"], dtype=int))
-        arrays.append(values[entry["offset"] : entry["offset"] + size].reshape(entry["shape"]))
-    return arrays
+    return [
+        _unpacked(entry["data"]).reshape(entry["shape"]) if entry["data"] else np.zeros(0, np.float32)
+        for entry in record["tensors"]
+    ]

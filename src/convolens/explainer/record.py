@@ -106,7 +106,7 @@ def make_record(
         "recorder": snapshots,
         "sources": _sources(layers),
         "thinned": sorted(store.label(number) for number in out),
-        **store.packed(out),
+        "tensors": store.packed(out),
     }
 
 

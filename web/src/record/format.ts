@@ -5,6 +5,12 @@ import type { Options } from '../engine/layers';
 export const FORMAT = 'convolens.explainer';
 export const VERSION = 1;
 
+/** Little-endian float32, its four byte planes one after the other, as zlib, as base64. Empty if it was left out. */
+export interface PackedTensor {
+  shape: number[];
+  data: string;
+}
+
 /** The position of an array in `tensors`. */
 export type Ref = number;
 
@@ -82,8 +88,5 @@ export interface ExplainerRecord {
   sources: Record<string, string>;
   /** Arrays that were left out to keep the page small; the page computes them itself. */
   thinned: string[];
-  tensors: { shape: number[]; offset: number }[];
-  /** Little-endian float32, its four byte planes one after the other, as zlib, as base64. */
-  data: string;
-  bytes: number;
+  tensors: PackedTensor[];
 }

@@ -48,7 +48,10 @@ export interface Difference {
   name: string;
   quantity: string;
   difference: number;
+  /** The largest number of the array. */
   scale: number;
+  /** The difference in units of that number; an array that is all but zero is measured by its like. */
+  relative: number;
 }
 
 export class App {
@@ -262,7 +265,7 @@ export class App {
     const compare = (name: string, quantity: string, a: Tensor | null | undefined, b: Tensor | null | undefined) => {
       if (!a || !b || a === b) return;
       const scale = a.data.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
-      found.push({ name, quantity, difference: largestDifference(a, b), scale });
+      found.push({ name, quantity, difference: largestDifference(a, b), scale, relative: 0 });
     };
     this.record.nodes.forEach((node, k) => {
       if (!this.supported(k)) return;
@@ -273,6 +276,9 @@ export class App {
       for (const { name } of layer.parameters)
         compare(layer.name, `gradient of ${name}`, this.recorded.gradients[i].get(name), this.computed.gradients[i].get(name));
     });
+    const typical = (output: boolean) => Math.max(...found.filter((d) => (d.quantity === 'output') === output).map((d) => d.scale), 0);
+    const scales = { output: typical(true), gradient: typical(false) };
+    for (const d of found) d.relative = d.difference / Math.max(d.scale, 0.01 * scales[d.quantity === 'output' ? 'output' : 'gradient'], 1e-30);
     return found;
   }
 }

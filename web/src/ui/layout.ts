@@ -50,7 +50,7 @@ function blockOf(record: ExplainerRecord, node: number, scale: number, room: num
   const { shape } = record.nodes[node];
   const place = { node, x: 0, y: 0, pitch: 0, lower: false };
   if (record.outputs.includes(node) && shape.length === 1 && shape[0] <= 20) {
-    const row = Math.min(24, Math.max(11, room / Math.max(shape[0], 2)));
+    const row = Math.min(24, Math.max(11, (room - 34) / Math.max(shape[0], 2)));
     const count = Math.max(shape[0], 2);
     return { ...place, kind: 'answer', count, columns: 1, rows: count, mapWidth: 138, mapHeight: row, width: 138, height: row * count };
   }

@@ -107,7 +107,7 @@ def test_the_overview_opens_a_layer_by_keyboard(lenet: Case, open_page: Opener) 
 def test_the_walk_ends_at_the_pixel(lenet: Case, open_page: Opener) -> None:
     page = open_page(lenet.path)
     page.locator("nav").get_by_role("button", name="Way back").click()
-    steps = page.get_by_role("option")
+    steps = page.locator("ol [role=option]")
     assert steps.count() == len(lenet.truth.steps)
     expect(steps.first).to_contain_text("dense")
     expect(steps.last).to_contain_text("input_layer")
