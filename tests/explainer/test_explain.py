@@ -268,13 +268,18 @@ def test_a_notebook_gets_the_page_in_a_sandbox(small: cl.Model, image: np.ndarra
 def test_the_recorder_and_a_certificate_are_kept(small: cl.Model, image: np.ndarray) -> None:
     recorder = cl.callbacks.Recorder(image[None], np.array([1]))
     small.fit(np.stack([image] * 8), np.arange(8) % 4, epochs=3, verbose=0, callbacks=[recorder])
-    record = cl.explain(small, image, 1, recorder=recorder).record
+    certificate = cl.certify(small, image[None], np.array([1]))
+    record = cl.explain(small, image, 1, recorder=recorder, certificate=certificate).record
     assert [snapshot["epoch"] for snapshot in record["recorder"]] == [0, 1, 2, 3]
     tensors = arrays.unpack(record)
     last = {layer["name"]: layer for layer in record["recorder"][-1]["layers"]}
     [kernel, _] = last[small.layers[0].name]["parameters"]
     np.testing.assert_array_equal(tensors[kernel["value"]], small.layers[0].kernel.value)
     assert last[small.layers[0].name]["update_ratio"] > 0
+    assert record["certificate"] == certificate.summary
+    assert {check["layer"] for check in record["checks"]} >= {layer.name for layer in small.layers}
+    assert all(check["ok"] for check in record["checks"])
+    assert any("numeric gradient of kernel" in check["quantity"] for check in record["checks"])
 
 
 def test_a_record_with_numbers_that_json_has_not_is_refused(small: cl.Model, image: np.ndarray) -> None:

@@ -22,11 +22,15 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="The HTML file; explain.html in the run's folder unless given.")
     ] = None,
+    certify: Annotated[
+        bool, typer.Option("--certify", help="Check the network first, for the page's trust panel.")
+    ] = False,
     data: Annotated[Path | None, typer.Option(help="The folder where data sets are searched first.")] = None,
 ) -> None:
     """Write a page in which every number of the network can be seen being made, forward and backward."""
     import numpy as np
 
+    import convolens as cl
     from convolens.evaluation import class_probabilities
     from convolens.explainer import explain
     from convolens.runs import Run
@@ -51,7 +55,8 @@ def command(
         if label is None:
             console.note(f"no --label: the gradients are those of the network's own answer, {names[answer]}.")
     target = out or found.folder / "explain.html"
-    explanation = explain(model, x, y, class_names=names)
+    certificate = cl.certify(model, x[None], np.array([y])) if certify else None
+    explanation = explain(model, x, y, class_names=names, certificate=certificate)
     explanation.save(target)
     value = {"path": str(target), "label": names[y], "loss": explanation.record["loss"], "bytes": target.stat().st_size}
     console.result(value, f"Wrote {escaped(str(target))} ({value['bytes'] / 1e6:.1f} MB): open it in any browser.")

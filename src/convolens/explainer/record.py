@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +102,7 @@ def make_record(
         "class_names": [str(name) for name in class_names or []],
         "label": _label(trace),
         "about": _about(model, seed, training),
+        "certificate": None if certificate is None else str(certificate.summary),
         "checks": _checks(certificate),
         "recorder": snapshots,
         "sources": _sources(layers),
@@ -260,30 +261,34 @@ def _snapshots(recorder: Any, store: ArrayStore) -> list[dict[str, Any]]:
                     "name": name,
                     "parameters": [{"name": key, "value": ref} for key, ref in kept.items() if ref is not None],
                     "output": keep(epoch["outputs"].get(name), f"{when}, {name}: output", first=True),
-                    "d_output": keep(epoch.get("d_outputs", {}).get(name), f"{when}, {name}: gradient", first=True),
+                    "d_output": keep(epoch["d_outputs"].get(name), f"{when}, {name}: gradient", first=True),
                     "dead": _number(epoch["dead_relu"].get(name)),
                     "update_ratio": float(max(changes)) if changes else None,
                 }
             )
-        metrics = {key: float(value) for key, value in epoch["logs"].items() if np.isfinite(value)}
+        measured = {**epoch["logs"], "loss of the image": epoch["loss"]}
+        metrics = {key: float(value) for key, value in measured.items() if value is not None and np.isfinite(value)}
         records.append({"epoch": int(epoch["epoch"]), "metrics": metrics, "layers": layers})
     return records
 
 
 def _checks(certificate: Any) -> list[dict[str, Any]]:
-    """Return a certificate's findings, one line per check."""
-    return list(_lines(certificate)) if certificate is not None else []
-
-
-def _lines(certificate: Any) -> Iterator[dict[str, Any]]:
-    for layer in certificate.layers:
-        yield {
-            "layer": str(layer.name),
-            "quantity": str(getattr(layer, "quantity", "gradient")),
-            "difference": _number(getattr(layer, "difference", None)),
-            "tolerance": _number(getattr(layer, "tolerance", None)),
-            "ok": bool(layer.ok),
-        }
+    """Return a certificate's findings, one line per check, differences in parts of the largest magnitude."""
+    lines: list[tuple[str, str, float | None, bool]] = []
+    for layer in certificate.layers if certificate is not None else []:
+        name = layer.name
+        lines.append((name, "output beside the reference loops in float64", layer.own_error, layer.ok))
+        if layer.own_gradient_error is not None:
+            lines.append((name, "its gradient beside them", layer.own_gradient_error, layer.ok))
+        for one in layer.gradients:
+            counted = f"{one.how}, {one.kinks} at kinks" if one.kinks else one.how
+            difference = one.worst if one.worst_at else None
+            lines.append((name, f"numeric gradient of {one.name} ({one.mode}; {counted})", difference, one.wrong == 0))
+        lines += [(name, f"beside {peer}", difference, layer.ok) for peer, difference in layer.peers.items()]
+    return [
+        {"layer": layer, "quantity": quantity, "difference": _number(difference), "ok": bool(ok)}
+        for layer, quantity, difference, ok in lines
+    ]
 
 
 def _about(model: Any, seed: int, training: bool) -> list[dict[str, str]]:

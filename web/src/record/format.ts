@@ -63,8 +63,8 @@ export interface SnapshotRecord {
 export interface CheckRecord {
   layer: string;
   quantity: string;
-  difference: number;
-  tolerance: number | null;
+  /** In parts of the largest magnitude; null where nothing was compared number by number. */
+  difference: number | null;
   ok: boolean;
 }
 
@@ -83,6 +83,8 @@ export interface ExplainerRecord {
   class_names: string[];
   label: number | null;
   about: { name: string; value: string }[];
+  /** The summary of the certificate that Python made. */
+  certificate: string | null;
   checks: CheckRecord[];
   recorder: SnapshotRecord[];
   sources: Record<string, string>;

@@ -26,6 +26,7 @@ class Recorder(Callback):
             - ``"logs"``: the epoch's loss and metrics.
             - ``"loss"``: the loss of the given images, or None without ``y``.
             - ``"outputs"``: the output of every layer, by name; of its last call if it is shared.
+            - ``"d_outputs"``: the gradients of the loss by these outputs, or None without ``y``.
             - ``"parameters"``: copies of all parameters, by layer and parameter name.
             - ``"dead_relu"``: for every layer that ends in a ReLU, the share of its channels that are 0 at every
               position of every image.
@@ -62,6 +63,7 @@ class Recorder(Callback):
                 "logs": logs,
                 "loss": trace.loss,
                 "outputs": {step.layer.name: step.output for step in trace},
+                "d_outputs": {step.layer.name: step.d_output for step in trace},
                 "parameters": parameters,
                 "dead_relu": {
                     step.layer.name: _share_of_dead_channels(step.output) for step in trace if _ends_in_relu(step.layer)
