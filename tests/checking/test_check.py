@@ -49,11 +49,11 @@ def test_every_element_is_written_out_to_its_right_value(exercise):
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: f"{e.dialect}-{e.name}")
 def test_the_plain_solution_is_right_and_every_known_mistake_shows(exercise):
     cases = cases_of(exercise)
-    assert not any(first_difference(call(compiled(exercise), exercise, case, 5), exercise, case) for case in cases)
+    assert not any(first_difference(call(compiled(exercise), exercise, case), exercise, case) for case in cases)
     for mistake in mistakes_of(exercise):
         assert mistake.name in HINTS
         function = compiled(exercise, mistake.edit)
-        differences = (first_difference(call(function, exercise, case, 5), exercise, case) for case in cases)
+        differences = (first_difference(call(function, exercise, case), exercise, case) for case in cases)
         assert any(differences), f"no case shows {mistake}"
 
 
@@ -138,7 +138,7 @@ def test_prints_exits_and_errors_at_the_top_level_are_survived(tmp_path):
 )
 def test_endless_loops_are_stopped(tmp_path, loop):
     body = f"def zero_pad(X, pad):\n    x = 0\n    {loop}\n\n{MASK}"
-    report = check(written(tmp_path, body), timeout=0.5)
+    report = check(written(tmp_path, body), timeout=1.5)
     found = record(report, "zero_pad")
     assert found.diagnosis == "does not end"
     assert found.verdict == "wrong"
@@ -148,7 +148,7 @@ def test_endless_loops_are_stopped(tmp_path, loop):
 @pytest.mark.slow
 def test_a_call_that_cannot_be_interrupted_is_killed_and_the_others_are_judged(tmp_path):
     deaf = "def zero_pad(X, pad):\n    import signal\n    signal.signal(2, signal.SIG_IGN)\n    while True: pass\n\n"
-    report = check(written(tmp_path, deaf + MASK), timeout=0.5)
+    report = check(written(tmp_path, deaf + MASK), timeout=1.5)
     assert record(report, "zero_pad").verdict == "wrong"
     assert record(report, "create_mask_from_window").verdict == "right"
 

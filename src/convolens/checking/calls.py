@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from convolens.checking.cases import Case
-from convolens.checking.deadline import OutOfTime, deadline
+from convolens.checking.deadline import OutOfTime
 from convolens.checking.exercises import Exercise
 from convolens.checking.learner import Failure, failure_of
 
@@ -64,7 +64,6 @@ def call(
     function: Callable[..., Any],
     exercise: Exercise,
     case: Case,
-    seconds: float | None = None,
     namespace: dict[str, Any] | None = None,
     arguments: tuple[Any, ...] | None = None,
 ) -> Outcome:
@@ -74,7 +73,6 @@ def call(
         function: the learner's.
         exercise: what it should be.
         case: the case.
-        seconds: its time; no limit if None.
         namespace: the globals by which the learner's lines are known.
         arguments: to use instead of the case's.
     """
@@ -83,8 +81,7 @@ def call(
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
-            with deadline(seconds) if seconds else contextlib.nullcontext():
-                result = function(*given)
+            result = function(*given)
     except KeyboardInterrupt:
         raise
     except (Exception, SystemExit, OutOfTime) as error:

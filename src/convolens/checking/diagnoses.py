@@ -179,6 +179,8 @@ def _outcome(exercise: Exercise, number: int, *mistakes: Mistake) -> Outcome:
 def _explains(evidence: Evidence, *mistakes: Mistake) -> bool:
     """Say whether the mistakes give the learner's outcomes in every case; the first failed case decides most often."""
     first = evidence.wrong_cases[0]
+    if evidence.outcomes[first].problem:
+        return False
     numbers = [first, *(number for number in range(len(evidence.cases)) if number != first)]
     telling = False
     for number in numbers:
@@ -294,7 +296,8 @@ def _by_shape(evidence: Evidence, place: int, shown: str) -> Diagnosis | None:
 
 
 def _by_two_mistakes(evidence: Evidence) -> Diagnosis | None:
-    if evidence.outcomes[evidence.wrong_cases[0]].failure:  # An error has too few features to tell pairs apart.
+    first = evidence.outcomes[evidence.wrong_cases[0]]
+    if first.failure or first.problem:  # An error has too few features to tell pairs apart.
         return None
     for one, two in _pairs(evidence.exercise):
         if _explains(evidence, one, two):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import copy
 import inspect
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from convolens.checking.arithmetic import write_out
 from convolens.checking.calls import Difference, Outcome, call, first_difference
 from convolens.checking.cases import Case, cases_of
+from convolens.checking.deadline import OutOfTime, deadline
 from convolens.checking.diagnoses import diagnose, pattern
 from convolens.checking.exercises import EXERCISES, Exercise, all_of, find
-from convolens.checking.learner import Failure
+from convolens.checking.learner import Failure, failure_of
 from convolens.checking.results import Result
 
 __all__ = ["judge"]
@@ -110,17 +110,24 @@ def _lent(scope: dict[str, Any], names: list[str], exercise: Exercise, only_if_a
 
 
 def _run(function: Function, exercise: Exercise, seconds: float, scope: dict[str, Any], arguments: Any = None) -> Run:
-    """Call the function in every case; what is left of its time is shared by the later ones."""
-    end = time.monotonic() + seconds
-    outcomes: list[Outcome] = []
+    """Call the function in every case; they share its time."""
     cases = cases_of(exercise)
-    for number, case in enumerate(cases):
-        if outcomes and outcomes[-1].failure and outcomes[-1].failure.kind == "OutOfTime":
-            outcomes.append(outcomes[-1])
-            continue
-        given = arguments[number] if arguments else None
-        outcomes.append(call(function, exercise, case, max(end - time.monotonic(), 0.01), scope, given))
+    outcomes: list[Outcome] = []
+    try:
+        with deadline(seconds):
+            for number, case in enumerate(cases):
+                outcomes.append(call(function, exercise, case, scope, arguments[number] if arguments else None))
+                if _is_out_of_time(outcomes[-1]):
+                    break
+    except OutOfTime as error:  # It struck between two calls.
+        outcomes.append(Outcome(failure=failure_of(error, scope, exercise.name)))
+    if _is_out_of_time(outcomes[-1]):
+        outcomes = [*outcomes, *[outcomes[-1]] * len(cases)][: len(cases)]
     return outcomes, [first_difference(outcome, exercise, case) for outcome, case in zip(outcomes, cases, strict=True)]
+
+
+def _is_out_of_time(outcome: Outcome) -> bool:
+    return outcome.failure is not None and outcome.failure.kind == "OutOfTime"
 
 
 def _works_with_own_cache(
@@ -132,13 +139,16 @@ def _works_with_own_cache(
         return False
     ahead = next(one for one in all_of(exercise.dialect) if one.name == forward)
     arguments = []
-    for case in cases_of(exercise):
-        d, (*cached,), *mode = case.arguments
-        given = copy.deepcopy((*cached, *mode))
-        outcome = call(own[forward], ahead, Case("", given, (), frozenset(), case.setting), seconds, scope)
-        if outcome.cache is None:
-            return False
-        arguments.append((d, outcome.cache, *mode))
+    with contextlib.suppress(OutOfTime), deadline(seconds):
+        for case in cases_of(exercise):
+            d, (*cached,), *mode = case.arguments
+            given = copy.deepcopy((*cached, *mode))
+            outcome = call(own[forward], ahead, Case("", given, (), frozenset(), case.setting), scope)
+            if outcome.cache is None:
+                return False
+            arguments.append((d, outcome.cache, *mode))
+    if len(arguments) < len(cases_of(exercise)):
+        return False
     return not any(_run(function, exercise, seconds, scope, arguments)[1])
 
 
