@@ -12,7 +12,7 @@ from PIL import Image
 
 from convolens.runs import Run, find_task, train_task
 from convolens.training.callbacks import Callback
-from lookalikes import write_course_pair, write_csv
+from lookalikes import digits_like, write_course_pair, write_csv
 
 
 def train(tmp_path: Path, out: str, **options: Any) -> Run:
@@ -206,3 +206,20 @@ def test_digits_reach_98_5_percent_in_the_mean_of_five_seeds(tmp_path: Path) -> 
 @pytest.mark.parametrize(("name", "least"), [("drawn_smiles", 0.9), ("drawn_signs", 0.85)])
 def test_drawn_sets_can_be_learnt(tmp_path: Path, name: str, least: float) -> None:
     assert train_task(name, out=tmp_path / "run", verbose=0).metrics["accuracy"] >= least
+
+
+def test_leaked_test_images_are_found_and_left_out(tmp_path: Path) -> None:
+    x, y = digits_like(60, side=8)
+    np.savetxt(tmp_path / "train.csv", np.column_stack([y[:48], x[:48].reshape(48, -1)]), "%d", ",")
+    np.savetxt(tmp_path / "test.csv", np.column_stack([y[45:], x[45:].reshape(15, -1)]), "%d", ",")
+    run = train_task(
+        [tmp_path / "train.csv", tmp_path / "test.csv"],
+        model="digits_cnn", epochs=2, validation=0.0, out=tmp_path / "run", verbose=0,
+    )  # fmt: skip
+    metrics = run.metrics
+    assert metrics["leaked_test_images"] == [0, 1, 2]
+    predicted = run.model.predict(x[48:, ..., None] / np.float32(255), verbose=0).argmax(axis=1)
+    assert metrics["without_leaked"]["accuracy"] == pytest.approx((predicted == y[48:]).mean())
+    assert metrics["without_leaked"]["count"] == 12
+    assert metrics["protocol"].startswith("No image was set aside; the test images took no part")
+    assert "without_leaked" not in train(tmp_path, "other", epochs=1).metrics

@@ -4,6 +4,7 @@ from . import fashion_mnist, mnist
 from .catalog import load, names
 from .dataset import Dataset
 from .description import Description, describe, duplicate_groups
+from .duplicates import leaked_images
 from .files import DataWarning
 from .formats import load_h5, load_idx
 from .images import read_image
@@ -17,6 +18,7 @@ __all__ = [
     "describe",
     "duplicate_groups",
     "fashion_mnist",
+    "leaked_images",
     "load",
     "load_csv",
     "load_folder",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-__all__ = ["PAIR_LIMIT", "duplicate_groups", "near_pairs"]
+__all__ = ["PAIR_LIMIT", "duplicate_groups", "leaked_images", "near_pairs"]
 
 PAIR_LIMIT = 20_000
 _BLOCK = 1024
@@ -69,6 +69,17 @@ def duplicate_groups(images: np.ndarray, threshold: float = 5.0) -> np.ndarray:
         low, high = sorted((group[i], group[j]))
         group[group == high] = low
     return group
+
+
+def leaked_images(train: np.ndarray, test: np.ndarray, threshold: float = 5.0) -> list[int]:
+    """Return the indices of the test images that are, exactly or nearly, training images.
+
+    >>> images = np.arange(3, dtype=np.uint8).reshape(3, 1, 1, 1) * 80
+    >>> leaked_images(images[:2], images[1:])
+    [0]
+    """
+    pairs = near_pairs(np.concatenate([train, test]), threshold)[0] - len(train)
+    return sorted({int(j) for i, j in pairs if i < 0 <= j})
 
 
 def _candidates(

@@ -29,7 +29,6 @@ _AUGMENTATIONS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "signs": (
         ("RandomRotation", {"factor": 0.05}),
         ("RandomTranslation", {"height_factor": 0.1, "width_factor": 0.1}),
-        ("RandomZoom", {"height_factor": 0.1}),
     ),
 }
 
@@ -66,7 +65,7 @@ _RECIPES = {
     "smiles": [Recipe("happy_model", 15, 32, 1e-3, "faces"), Recipe("smile_cnn", 40, 32, 2e-3, "faces", True)],
     "signs": [
         Recipe("convolutional_model", 120, 32, 3e-3, "signs"),
-        Recipe("signs_cnn", 40, 32, 2e-3, "signs", True),
+        Recipe("signs_cnn", 40, 32, 2e-3, "signs", augment=True, validation=0.0),
     ],
     "drawn_smiles": [Recipe("happy_model", 15, 16, 1e-3, "faces")],
     "drawn_signs": [Recipe("convolutional_model", 120, 32, 3e-3, "signs")],

@@ -14,6 +14,7 @@ from convolens.datasets import Dataset, read_image
 from convolens.evaluation import Evaluation, class_probabilities, evaluate_classifier
 from convolens.files import replacing
 
+from .leaks import leak_figures
 from .tasks import find_task
 
 __all__ = ["Run", "write_json"]
@@ -96,8 +97,14 @@ class Run:
         """Evaluate the network on the test images and write ``metrics.json``."""
         data = self.dataset(data_dir)
         evaluation = evaluate_classifier(self.model, data.x_test, data.y_test, self.class_names)
-        write_json(self.folder / "metrics.json", evaluation.to_dict())
+        figures = {**evaluation.to_dict(), **leak_figures(data, evaluation), "protocol": self._protocol()}
+        write_json(self.folder / "metrics.json", figures)
         return evaluation
+
+    def _protocol(self) -> str:
+        share = self.config["options"]["validation"]
+        chosen = f"The epoch was chosen on {share:.0%} of the training images" if share else "No image was set aside"
+        return f"{chosen}; the test images took no part in training or in any choice."
 
     def prepare(self, path: str | Path) -> tuple[np.ndarray, list[str]]:
         """Read an image file as the run's data were: ``(h, w, c)`` in [0, 1], and notes on what was done to it.
