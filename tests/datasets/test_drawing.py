@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from convolens import datasets
+from convolens.datasets import drawing
 from convolens.datasets.drawing import draw
 
 
@@ -23,6 +25,21 @@ def test_seeded_balanced_and_different(name: str, classes: int) -> None:
     np.testing.assert_array_equal(np.bincount(y), np.full(classes, 24 // classes))
     everything = np.concatenate([x, x_test, other])
     assert len(datasets.duplicate_groups(everything)) == len(np.unique(datasets.duplicate_groups(everything)))
+
+
+def test_drawn_once_and_then_read(isolate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "_COUNTS", {"drawn_smiles": (10, 4)})
+    first = datasets.load("drawn_smiles")
+    (kept,) = (isolate / "drawn_smiles").iterdir()
+    monkeypatch.setattr(drawing, "draw", None)  # would fail if it were called
+    np.testing.assert_array_equal(datasets.load("drawn_smiles").raw.x_train, first.raw.x_train)
+    monkeypatch.undo()
+    monkeypatch.setattr(drawing, "_COUNTS", {"drawn_smiles": (10, 4)})
+    monkeypatch.setenv("CONVOLENS_CACHE", str(isolate))
+    kept.write_bytes(kept.read_bytes()[:100])
+    np.testing.assert_array_equal(datasets.load("drawn_smiles").raw.x_train, first.raw.x_train)
+    monkeypatch.setenv("CONVOLENS_CACHE", str(kept / "no folder"))
+    assert len(datasets.load("drawn_smiles").x_test) == 4
 
 
 @pytest.mark.slow
