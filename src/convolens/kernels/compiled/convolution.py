@@ -53,7 +53,7 @@ def pack_flipped(packed: Any, w: Any) -> None:
 
 
 @inlined
-def _taps_inside(row: int, stride: int, x_rows: Any, taps: int):
+def taps_inside(row: int, stride: int, x_rows: Any, taps: int):
     """Return the range of taps of those kernel rows that meet the image rather than the zeros above or below it."""
     top, height, kh, dilation = x_rows
     begin = row * stride - top
@@ -93,7 +93,7 @@ def convolve(
         for block in range(w.shape[0]):
             f = min(block * len(filters), f_all - len(filters))
             for row in range(oh):
-                first, last = _taps_inside(row, strides[0], x_rows, taps)
+                first, last = taps_inside(row, strides[0], x_rows, taps)
                 y_at = y_origin + tile * y_tile + f * y_channel + row * y_row
                 x_at = x_origin + tile * x_tile + row * strides[0] * x_row
                 for step in range(0, ow, len(columns)):
@@ -149,7 +149,7 @@ def convolve_pool(
                 above = p_i * ph - top
                 first, last = max(above, 0), min(above + ph, oh)
                 for row in range(first, last):
-                    first_tap, last_tap = _taps_inside(row, strides[0], x_rows, taps)
+                    first_tap, last_tap = taps_inside(row, strides[0], x_rows, taps)
                     x_at = x_origin + tile * x_tile + row * strides[0] * x_row
                     for step in range(0, ow, len(columns)):
                         column = min(step, ow - len(columns))

@@ -14,6 +14,7 @@ import numpy as np
 
 from convolens import config
 from convolens.kernels.compiled.lanes import LANES
+from convolens.kernels.compiled.small import SmallSegment, is_small
 from convolens.kernels.compiled.stages import build
 from convolens.kernels.compiled.stages.base import Room, Stage
 from convolens.kernels.compiled.threads import parallel
@@ -30,14 +31,21 @@ Work = Callable[[int, int, int, int], None]  # of (worker, share, begin, end)
 
 def native_step(
     chain: Sequence[Operation], shape: tuple[int, ...], *, layout: str, training: bool, need_dx: bool, dtype: Any
-) -> Segment | None:
+) -> Segment | SmallSegment | None:
     """Return a step for the longest beginning of the chain that can run here, or None if there is none worth it."""
     if 0 in shape:
         return None
     stages, count, output_shape = build(chain, shape, training)
     if not stages or not any(stage.products for stage in stages):
         return None
-    return Segment(stages, count, shape, output_shape, need_dx=need_dx, dtype=dtype)
+
+
+    def in_tiles() -> Segment:
+        return Segment(build(chain, shape, training)[0], count, shape, output_shape, need_dx=need_dx, dtype=dtype)
+
+    if is_small(shape[0], stages, training):
+        return SmallSegment(stages, count, shape, output_shape, dtype, in_tiles)
+    return in_tiles()
 
 
 class Segment:
@@ -104,8 +112,8 @@ class Segment:
         cells = values[0].cells().size
         self.x_cells, self.y_cells = values[0].cells(), values[-1].cells()
         self.x_rows = np.arange(LANES, dtype=np.int64) * cells
-        self.forward_phases = self._forward_phases()
         self.gradients: list[list[Tiles]] = []
+        self.forward_phases = self._forward_phases()
 
     def _allocate_backward(self) -> None:
         """Get room for gradients: of all tiles where more than those in work are needed, else of those, per thread."""
@@ -133,7 +141,7 @@ class Segment:
         for stage in self.stages:
             if stage.barrier:
                 phases[-1].add(lambda worker, share, begin, end, stage=stage: stage.gather(begin, end))
-                phases.append(_Phase(stage.settle))
+                phases.append(_Phase(lambda stage=stage: stage.settle()))
             phases[-1].add(lambda worker, share, begin, end, stage=stage: stage.forward(begin, end), stage.whole_range)
         return phases
 
@@ -146,7 +154,7 @@ class Segment:
                 phases[-1].add(
                     lambda worker, share, begin, end, stage=stage, dy=dy: stage.gather_backward(dy, begin, end)
                 )
-                phases.append(_Phase(stage.settle_backward))
+                phases.append(_Phase(lambda stage=stage: stage.settle_backward()))
             phases[-1].add(self._backward_of(number), stage.whole_range)
         return phases
 

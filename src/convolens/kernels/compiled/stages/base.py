@@ -142,7 +142,7 @@ class Stage:
     def _variable(self, name: str) -> Variable | None:
         return self.operation.parameters.get(name)
 
-    def _bias(self) -> np.ndarray:
+    def bias(self) -> np.ndarray:
         """Return the bias, or zeros where there is none."""
         variable = self._variable("bias")
         return self.zeros if variable is None else variable.value

@@ -125,7 +125,7 @@ class ConvolutionStage(Stage):
 
     def prepare(self) -> None:
         convolution.pack(self.packed, self.operation.parameters["kernel"].value)
-        self.b = self._bias()
+        self.b = self.bias()
 
     def forward(self, begin: int, end: int) -> None:
         common = (

@@ -56,7 +56,7 @@ class DenseStage(Stage):
         self.dw = np.zeros((k, self.width), room.dtype) if self.width > f else None
 
     def prepare(self) -> None:
-        self.w, self.b = self.operation.parameters["kernel"].value, self._bias()
+        self.w, self.b = self.operation.parameters["kernel"].value, self.bias()
 
     def forward(self, begin: int, end: int) -> None:
         block = blocks.dense_block(self.units, end - begin, self.w.dtype)

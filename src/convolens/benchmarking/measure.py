@@ -1,0 +1,198 @@
+"""The measurement: processes that take turns, and what their times say."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from convolens import config
+from convolens.benchmarking.contestants import PREDICTED, installed
+from convolens.benchmarking.tasks import TASKS, operations
+
+__all__ = ["Process", "machine", "measure", "ratios"]
+
+_TURN = 0.4  # seconds that a contestant works before the next has its turn
+_OURS = "convolens"
+
+
+class Process:
+    """A contestant at work on a task.
+
+    Args:
+        contestant: its name.
+        task: the task's.
+        threads: how many.
+        steps: the most train steps of a turn.
+
+    Raises:
+        ValueError: if it does not start; with the last line it printed.
+    """
+
+    def __init__(self, contestant: str, task: str, threads: int, steps: int) -> None:
+        self.steps = steps
+        begin = time.time()
+        words = [sys.executable, "-m", "convolens.benchmarking.worker", contestant, task, str(threads), str(steps)]
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1" if contestant == _OURS else str(threads)}
+        environment["OMP_NUM_THREADS"] = str(threads)
+        self._process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        line = self._process.stdout.readline()  # type: ignore[union-attr]
+        if not line:
+            said = self._process.stderr.read().strip().splitlines() or ["nothing"]  # type: ignore[union-attr]
+            raise ValueError(f"{contestant} does not run {task}: {said[-1]}")
+        self.first_epoch = json.loads(line)["ready"] - begin
+
+    def ask(self, what: str, times: int = 1) -> float:
+        """Return the seconds (or what else was asked for) of one of ``times``."""
+        self._process.stdin.write(json.dumps({"do": what, "times": times}) + "\n")  # type: ignore[union-attr]
+        self._process.stdin.flush()  # type: ignore[union-attr]
+        return float(json.loads(self._process.stdout.readline())["value"])  # type: ignore[union-attr]
+
+    def end(self) -> None:
+        """Let the process end."""
+        self._process.communicate()
+
+
+def measure(
+    tasks: Sequence[str] = tuple(TASKS),
+    peers: Sequence[str] | None = None,
+    rounds: int = 7,
+    steps: int = 8,
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Measure training, prediction, latency, memory and start of all contestants.
+
+    Args:
+        tasks: names in ``TASKS``.
+        peers: contestants; all that are installed if None.
+        rounds: turns of each; the median counts.
+        steps: train steps of the first epoch, and the most of a turn.
+        say: gets a line on what happens.
+
+    Returns:
+        The machine, and for each task the contestants' seconds: ``train`` per step, ``predict`` of 256 images and
+        ``one`` image, each ``{"median", "least", "most"}``; ``memory`` in bytes; ``first_epoch`` from the process's
+        start; and the machine's ``sgemm`` rate in operations per second in the same minutes.
+    """
+    names = installed() if peers is None else list(peers)
+    threads = config.get_num_threads()
+    found: dict[str, Any] = {"machine": machine(), "threads": threads, "rounds": rounds, "tasks": {}}
+    found["import"] = {name: import_seconds(name) for name in ("numpy", "convolens")}
+    for task in tasks:
+        say(f"{task}: starting {len(names)} contestants, one after another.")
+        running: dict[str, Process] = {}
+        for name in names:
+            try:
+                running[name] = Process(name, task, threads, steps)
+            except ValueError as error:
+                say(str(error))
+        memory = {name: process.ask("memory") for name, process in running.items()}
+        found["tasks"][task] = {
+            "contestants": _turns(running, rounds, say),
+            "operations": {
+                "train": operations(TASKS[task].network()) * TASKS[task].batch,
+                "predict": operations(TASKS[task].network(), training=False) * PREDICTED,
+                "one": operations(TASKS[task].network(), training=False),
+            },
+        }
+        sgemm = []
+        limit = running.get("convolens (NumPy only)") or next(iter(running.values()))
+        for _ in range(rounds):
+            sgemm.append(limit.ask("sgemm"))
+        found["tasks"][task]["sgemm"] = _spread(sgemm)
+        for name, process in running.items():
+            own = found["tasks"][task]["contestants"][name]
+            own["memory"], own["first_epoch"] = memory[name], process.first_epoch
+            process.end()
+    return found
+
+
+def _turns(running: dict[str, Process], rounds: int, say: Callable[[str], None]) -> dict[str, dict[str, Any]]:
+    """Let all contestants do each kind of work in turn, round by round."""
+    times: dict[str, dict[str, list[float]]] = {name: {} for name in running}
+    for kind in ("train", "predict", "one"):
+        counts = {}
+        for name, process in running.items():
+            process.ask(kind)
+            most = process.steps if kind == "train" else 2000
+            counts[name] = max(1, min(most, int(_TURN / process.ask(kind))))
+        for _ in range(rounds):
+            for name, process in running.items():
+                times[name].setdefault(kind, []).append(process.ask(kind, counts[name]))
+        say(
+            f"  {kind}: " + ", ".join(f"{name} {1e3 * statistics.median(times[name][kind]):.2f} ms" for name in running)
+        )
+    return {name: {kind: _spread(values) for kind, values in own.items()} for name, own in times.items()}
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
+
+
+def ratios(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return for each task and kind of work our median time, the peers' over ours, and our share of the sgemm rate."""
+    rows = []
+    for task, results in found["tasks"].items():
+        contestants = results["contestants"]
+        if _OURS not in contestants:
+            continue
+        for kind in ("train", "predict", "one"):
+            ours = contestants[_OURS][kind]["median"]
+            row: dict[str, Any] = {"task": task, "work": kind, "ms": 1e3 * ours}
+            for name, own in contestants.items():
+                if name != _OURS:
+                    row[name] = own[kind]["median"] / ours
+            row["of the limit"] = results["operations"][kind] / ours / results["sgemm"]["median"]
+            rows.append(row)
+        for kind in ("memory", "first_epoch"):
+            row = {"task": task, "work": kind}
+            row["MB" if kind == "memory" else "s"] = contestants[_OURS][kind] / (1e6 if kind == "memory" else 1)
+            for name, own in contestants.items():
+                if name != _OURS:
+                    row[name] = own[kind] / contestants[_OURS][kind]
+            rows.append(row)
+    return rows
+
+
+def import_seconds(module: str, times: int = 5) -> float:
+    """Return the least time that a fresh process takes to import a module."""
+    code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(times)
+    ]
+    return min(float(run.stdout) for run in runs)
+
+
+def machine() -> dict[str, Any]:
+    """Return what the results depend on: processor, system, versions."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    versions = {}
+    for package in ("convolens", "numpy", "numba", "torch", "tensorflow", "tensorflow-cpu", "keras", "jax"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    processor = platform.processor()
+    try:
+        with open("/proc/cpuinfo") as lines:
+            processor = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), processor)
+    except OSError:
+        pass
+    return {
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "packages": versions,
+        "date": time.strftime("%Y-%m-%d"),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }

@@ -1,0 +1,100 @@
+"""A few images: neighbouring pixels of a row in the lanes, for a tile would compute all of its ``LANES`` images.
+
+Arrays are ``(n, c, h, w)`` with rows apart by a distance of their own, so that vectors may reach past a row's end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from convolens.kernels.compiled.convolution import taps_inside
+from convolens.kernels.compiled.jit import kernel
+from convolens.kernels.compiled.lanes import LANES, correlate, larger, load, muladd, splat, store, where
+
+__all__ = ["convolve_lines", "finish_lines"]
+
+
+@kernel
+def convolve_lines(
+    z: Any, z_image: int, z_row: int, x: Any, x_image: int, x_row: int, x_taps: Any, x_rows: Any, stride: int, w: Any, w_taps: Any,
+    b: Any, lowest: Any, shape: Any, images: int, begin: int, end: int, filters: Any, columns: Any,
+) -> None:  # fmt: skip
+    """Convolve with a horizontal stride of one, the kernel as it lies.
+
+    Args:
+        z: the output, ``shape = (f, oh, ow)`` for each image.
+        z_image, z_row: the distances of its images and rows, the rows' a multiple of ``LANES``.
+        x: the input with its halo.
+        x_image, x_row: the distances of its images and rows.
+        x_taps: a window's cells, as offsets from its first, in the order kh, c, kw.
+        x_rows: as for ``convolve``.
+        stride: the vertical one.
+        w: the kernel ``(kh, kw, c, f)`` as one axis.
+        w_taps: where each tap's filters begin.
+        b: the bias.
+        lowest: zero for a rectifier, else minus infinity.
+        shape: of the output.
+        images: how many.
+        begin, end: the blocks of filters.
+        filters, columns: the block, columns in vectors.
+    """
+    f_all, oh, _ = shape
+    taps = x_taps.size
+    for image in range(images):
+        for block in range(begin, end):
+            f = min(block * len(filters), f_all - len(filters))
+            for row in range(oh):
+                first, last = taps_inside(row, stride, x_rows, taps)
+                z_at = image * z_image + (f * oh + row) * z_row
+                x_at = image * x_image + row * stride * x_row
+                for step in range(0, z_row // LANES, len(columns)):
+                    column = min(step, z_row // LANES - len(columns)) * LANES
+                    correlate(
+                        z, z_at + column, oh * z_row, LANES, x, x_at + column, LANES, x_taps,
+                        w, f, 1, w_taps, first, last, b, f, lowest, filters, columns,
+                    )  # fmt: skip
+
+
+@kernel
+def finish_lines(
+    p: Any, p_places: Any, z: Any, z_places: Any, scale: Any, shift: Any, lowest: Any,
+    shape: Any, window: Any, pooled: Any, images: int, line: Any,
+) -> None:  # fmt: skip
+    """Maxima over windows side by side of ``scale * z + shift``; windows of one cell copy.
+
+    Args:
+        p: the maxima.
+        p_places: ``(origin, image, channel, row, column)``.
+        z: the input, ``shape = (c, h, w)`` for each image.
+        z_places: ``(origin, image, channel, row)``.
+        scale, shift: by channel.
+        lowest: zero for a rectifier, else minus infinity.
+        shape: of the input.
+        window, pooled: as in ``windows``.
+        images: how many.
+        line: room for one row.
+    """
+    p_origin, p_image, p_channel, p_row, p_column = p_places
+    z_origin, z_image, z_channel, z_row = z_places
+    channels, height, width = shape
+    ph, pw, top, left = window
+    for image in range(images):
+        for c in range(channels):
+            factor, constant = splat(scale[c]), splat(shift[c])
+            for p_i in range(pooled[0]):
+                first, last = max(p_i * ph - top, 0), min(p_i * ph - top + ph, height)
+                z_at = z_origin + image * z_image + c * z_channel + first * z_row
+                for column in range(0, width, LANES):
+                    best = muladd(factor, load(z, z_at + column), constant)
+                    for row in range(1, last - first):
+                        value = muladd(factor, load(z, z_at + row * z_row + column), constant)
+                        best = where(larger(value, best), value, best)
+                    store(line, column, best)
+                p_at = p_origin + image * p_image + c * p_channel + p_i * p_row
+                for p_j in range(pooled[1]):
+                    begin, end = max(p_j * pw - left, 0), min(p_j * pw - left + pw, width)
+                    most = line[begin]
+                    for column in range(begin + 1, end):
+                        if most == most and not (line[column] <= most):  # a NaN stays
+                            most = line[column]
+                    p[p_at + p_j * p_column] = lowest if most < lowest else most
