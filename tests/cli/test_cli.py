@@ -25,7 +25,7 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_csv(tmp_path / "rows.csv")
 
 
-FEW = ["--model", "digits_cnn", "--epochs", "3", "--batch-size", "8"]
+FEW = ["--model", "digits_cnn", "--epochs", "3", "--batch-size", "8", "--no-report"]
 
 
 def test_train_evaluate_predict(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -220,3 +220,14 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "False"
+
+
+def test_train_leaves_a_report_pictures_and_every_number(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = [word for word in FEW if word != "--no-report"]
+    assert main(["train", str(rows), *few, "--out", "run"]) == 0
+    shown = capsys.readouterr().out
+    assert "Report: run/report.html" in shown
+    assert "run/explain.html" in shown
+    for name in ("report.html", "explain.html"):
+        assert Path("run", name).read_text("utf-8").lower().startswith("<!doctype html>")
+    assert Path("run/images/curves.png").is_file()

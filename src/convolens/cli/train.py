@@ -35,11 +35,12 @@ def command(
     threads: Annotated[int | None, typer.Option(help="How many threads to use.")] = None,
     engine: Annotated[str | None, typer.Option(help="native.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run.")] = None,
+    report: Annotated[bool, typer.Option(help="Write report.html, images/*.png and explain.html too.")] = True,
 ) -> None:
     """Train the network of a task and evaluate it.
 
     What is not said takes the task's defaults. The result is a folder with the network (model.keras), history.csv,
-    metrics.json and config.json.
+    metrics.json, config.json, a report (report.html, images/*.png) and every number of one test image (explain.html).
     """
     from convolens import config
     from convolens import kernels as kernel_choice
@@ -64,11 +65,12 @@ def command(
         augment=augment,
         engine=engine,
         resume=resume,
+        report=report,
     )
 
 
-def train_and_show(task: Any, **options: Any) -> Any:
-    """Train, print the table of precision, recall and F1, and say where the run is; return the run."""
+def train_and_show(task: Any, *, report: bool = True, **options: Any) -> Any:
+    """Train, print the table of precision, recall and F1, say where the run is, write its pages; return the run."""
     from convolens.runs import train_task
     from convolens.training.callbacks import ProgressBar
 
@@ -96,7 +98,21 @@ def train_and_show(task: Any, **options: Any) -> Any:
             _tell_interrupted(begun[0])
         raise
     show_evaluation(run, {"run": str(run.folder), "seconds": run.config["seconds"], **run.metrics})
+    if report:
+        _write_pages(run)
     return run
+
+
+def _write_pages(run: Any) -> None:
+    """Write the report with its pictures, and the page with every number of the first test image."""
+    from convolens.explainer import explain
+    from convolens.reporting import write_report
+
+    console.say(f"Report: {escaped(str(write_report(run)))}")
+    data = run.dataset()
+    page = run.folder / "explain.html"
+    explain(run.model, data.x_test[0], int(data.y_test[0]), class_names=run.class_names).save(page)
+    console.say(f"Every number of one test image: {escaped(str(page))}")
 
 
 def show_evaluation(run: Any, metrics: dict[str, Any]) -> None:

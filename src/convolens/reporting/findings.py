@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from convolens.datasets import Dataset, Description, describe
-from convolens.evaluation import Evaluation, evaluate_classifier, wilson_interval
+from convolens.evaluation import Evaluation, evaluate_classifier
 from convolens.runs import Run
+from convolens.runs.leaks import leak_figures
 
 __all__ = ["Findings"]
 
@@ -48,17 +49,10 @@ class Findings:
         """What is in the data, duplicates and leaks included."""
         return describe(self.dataset)
 
-    @property
-    def without_leaks(self) -> dict[str, Any] | None:
-        """The accuracy on the test images that are no training images; None if there are no leaks."""
-        leaked = self.description.leaked
-        if not leaked:
-            return None
-        right = np.delete(self.evaluation.y_true == self.evaluation.y_pred, leaked)
-        if not len(right):
-            return None
-        low, high = wilson_interval(int(right.sum()), len(right))
-        return {"leaked": len(leaked), "count": len(right), "accuracy": float(right.mean()), "low": low, "high": high}
+    @cached_property
+    def leaks(self) -> dict[str, Any]:
+        """Which test images are training images, and the accuracy without them, as ``metrics.json`` has it."""
+        return leak_figures(self.dataset, self.evaluation)
 
     @cached_property
     def example(self) -> int:

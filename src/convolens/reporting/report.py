@@ -18,6 +18,8 @@ from .images import Pictures, pixels_png
 __all__ = ["write_images", "write_report"]
 
 _CASES_OPEN, _PAIRS = 24, 20
+#: The tasks whose recipes ``benchmarks/recipes.py`` chooses.
+_CROSS_VALIDATED = ("mnist", "fashion_mnist", "signs", "smiles")
 _IN_PAGE = ("architecture", "curves", "calibration", "roc", "feature_maps", "filters")
 
 
@@ -92,11 +94,12 @@ def _page(findings: Findings, drawn: Pictures, cases: int) -> str:
         epochs=len(next(iter(findings.history.values()), [])),
         evaluation=evaluation,
         evaluation_html=Markup(evaluation.to_html()),
-        without_leaks=findings.without_leaks,
+        leaks=findings.leaks,
         wrong=len(evaluation.misclassified),
         cases=cases_of(findings, cases),
         cases_open=_CASES_OPEN,
         example=findings.example,
+        cross_validated=_CROSS_VALIDATED,
         first_convolution=findings.first_convolution,
     )
 
