@@ -24,16 +24,37 @@ export interface Worksheet {
 
 const MOST_GROUPS = 2;
 const MOST_TERMS = 49;
-const round = (value: number): number => Math.round(value * 100) / 100;
-const text = (value: number): string => (Object.is(round(value), -0) ? '0' : String(round(value)).replace('-', '−'));
 
-/** Numbers are rounded to two decimals first, and the answers are those of the rounded numbers. */
+/** Rounding to some decimals: two, or more where the numbers are small. */
+class Rounding {
+  readonly decimals: number;
+
+  constructor(values: number[]) {
+    const largest = values.reduce((top, value) => Math.max(top, Math.abs(value)), 0);
+    this.decimals = largest > 0 ? Math.min(Math.max(2, 1 - Math.floor(Math.log10(largest))), 12) : 2;
+  }
+
+  round(value: number): number {
+    return Number(value.toFixed(this.decimals));
+  }
+
+  text(value: number): string {
+    const rounded = this.round(value);
+    return rounded === 0 ? '0' : String(Math.abs(rounded) < 1e-4 ? rounded.toFixed(this.decimals) : rounded).replace('-', '−');
+  }
+}
+
+/** Numbers are rounded first, and the answers are those of the rounded numbers. */
 export function worksheet(explanation: Explanation, title: string): Worksheet {
   const groups = [...explanation.groups].filter((group) => group.names.b && group.names.a && group.terms.length);
   const chosen = groups.sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, MOST_GROUPS);
   if (!chosen.length) return withoutProducts(explanation, title);
-  const parts = chosen.map(partOf);
-  const sums = parts.map((part) => Number(part.sum.answer.replace('−', '-')));
+  const numbers = new Rounding(explanation.lines.map((line) => line.value));
+  const round = (value: number) => numbers.round(value);
+  const text = (value: number) => numbers.text(value);
+  const made = chosen.map((group) => partOf(group, numbers));
+  const parts = made.map(({ part }) => part);
+  const sums = made.map(({ sum }) => sum);
   const all = explanation.groups.reduce((sum, group) => sum + group.sum * (group.factor?.value ?? 1), 0);
   const factors = chosen.map((group) => group.factor);
   const shown = chosen.reduce((sum, group) => sum + group.sum * (group.factor?.value ?? 1), 0);
@@ -56,25 +77,28 @@ export function worksheet(explanation: Explanation, title: string): Worksheet {
   return { title, parts, given, asked };
 }
 
-function partOf(group: Group): SheetPart {
+function partOf(group: Group, numbers: Rounding): { part: SheetPart; sum: number } {
   const cut = group.terms.slice(0, MOST_TERMS);
   const order = group.columns === 1 ? [...group.terms].sort((a, b) => Math.abs(b.product) - Math.abs(a.product)).slice(0, 10) : cut;
   const [rows, columns] = group.columns === 1 || order.length < group.terms.length ? [order.length, 1] : [group.rows, group.columns];
-  const products = order.map((term) => round(term.a) * round(term.b));
+  const [a, b] = [new Rounding(order.map((term) => term.a)), new Rounding(order.map((term) => term.b))];
+  const products = order.map((term) => Number((a.round(term.a) * b.round(term.b)).toFixed(a.decimals + b.decimals)));
   const table = (name: string, cells: string[], blank: boolean): SheetTable => ({ name, rows, columns, cells, blank });
-  const answer = products.reduce((sum, product) => sum + product, 0);
-  return {
+  const sum = numbers.round(products.reduce((total, product) => total + product, 0));
+  const part = {
     title: group.title,
     tables: [
-      table(group.names.a, order.map((term) => text(term.a)), false),
-      table(group.names.b, order.map((term) => text(term.b)), false),
-      table(group.names.product, products.map((product) => String(Math.round(product * 1e4) / 1e4).replace('-', '−')), true),
+      table(group.names.a, order.map((term) => a.text(term.a)), false),
+      table(group.names.b, order.map((term) => b.text(term.b)), false),
+      table(group.names.product, products.map((product) => (Math.abs(product) < 1e-4 && product ? product.toFixed(a.decimals + b.decimals) : String(product)).replace('-', '−')), true),
     ],
-    sum: { label: `Σ ${group.names.product}`, answer: text(answer) },
+    sum: { label: `Σ ${group.names.product}`, answer: numbers.text(sum) },
   };
+  return { part, sum };
 }
 
 function withoutProducts(explanation: Explanation, title: string): Worksheet {
+  const text = (value: number) => new Rounding([value]).text(value);
   const lines = explanation.lines;
   const parts = explanation.groups.filter((group) => group.columns <= 11 && group.terms.length <= MOST_TERMS).map((group): SheetPart => {
     const cells = group.terms.map((term) => text(term.a));
@@ -87,7 +111,7 @@ function withoutProducts(explanation: Explanation, title: string): Worksheet {
 
 /** The sheet as plain text, for the clipboard. */
 export function asText(sheet: Worksheet, answers: boolean): string {
-  const lines = [sheet.title + (answers ? ' (answers)' : ''), 'Numbers are rounded to two decimals.', ''];
+  const lines = [sheet.title + (answers ? ' (answers)' : ''), 'Numbers are rounded.', ''];
   for (const part of sheet.parts) {
     lines.push(part.title);
     for (const { name, rows, columns, cells, blank } of part.tables) {

@@ -1,7 +1,7 @@
 /** What the page shows and what the reader has chosen. One instance, made once the record is read. */
 import { backward, consumersOf, forward, layerOf, operationOf, type Network, type Values } from '../engine/network';
 import { largestDifference, tensor, type Tensor } from '../engine/tensor';
-import type { Context } from '../explain/types';
+import { unflat, type Context } from '../explain/types';
 import type { ExplainerRecord } from '../record/format';
 
 export type View = 'network' | 'layer' | 'loss' | 'walk' | 'why' | 'training' | 'trust';
@@ -139,9 +139,7 @@ export class App {
     const shape = image.shape;
     const gradient = this.unchanged.nodes[node].d_output ?? image;
     const best = gradient.data.reduce((top, value, i) => (Math.abs(value) > Math.abs(gradient.data[top]) ? i : top), 0);
-    const index: number[] = [];
-    for (let axis = shape.length - 1, rest = best; axis >= 0; rest = Math.floor(rest / shape[axis]), axis--) index[axis] = rest % shape[axis];
-    return { node, index };
+    return { node, index: unflat(shape, best) };
   }
 
   layer(node = this.node) {
@@ -170,10 +168,18 @@ export class App {
     this.input = 0;
     this.inputCell = inputs.length ? peak(this.record.nodes[inputs[0]].shape, undefined, this.values.nodes[inputs[0]].output) : [0];
     const parameter = this.layer(node).parameters.find((p) => p.trainable);
-    const index = parameter ? (this.parameters[this.record.nodes[node].layer].get(parameter.name)?.shape ?? []).map(() => 0) : [];
-    if (index.length && channel !== undefined) index[index.length - 1] = channel;
-    this.weight = { name: parameter?.name ?? '', index };
+    this.weight = { name: parameter?.name ?? '', index: parameter ? this.steepest(this.record.nodes[node].layer, parameter.name, channel) : [] };
     if (!this.modes.includes(this.mode)) this.mode = 'forward';
+  }
+
+  /** The element of a parameter whose gradient is largest; of one filter, where it is given. */
+  steepest(layer: number, name: string, filter?: number): number[] {
+    const { shape, data } = this.values.gradients[layer].get(name) ?? this.parameters[layer].get(name)!;
+    const filters = shape.at(-1)!;
+    const first = filter !== undefined && filter < filters ? filter : 0;
+    let best = first;
+    for (let i = first; i < data.length; i += filter === undefined ? 1 : filters) if (Math.abs(data[i]) > Math.abs(data[best])) best = i;
+    return unflat(shape, best);
   }
 
   open(node: number, channel?: number): void {
@@ -288,5 +294,5 @@ function peak(shape: number[], channel: number | undefined, x: Tensor | null): n
   if (channel !== undefined && shape.length === 1) return [channel];
   const inChannel = (i: number): boolean => shape.length < 3 || i % shape[2] === (channel ?? 0);
   const best = x ? x.data.reduce((top, value, i) => (inChannel(i) && value > x.data[top] ? i : top), channel ?? 0) : 0;
-  return shape.map((n, axis) => Math.floor(best / shape.slice(axis + 1).reduce((a, b) => a * b, 1)) % n);
+  return unflat(shape, best);
 }
