@@ -34,8 +34,9 @@ test-all: test  ## the same and the slow tests
 test-peers: .venv-peers/.installed  ## compare with real Keras, TensorFlow, PyTorch and ONNX
 	$(PEERS)/python -m pytest -q tests/peers
 
-test-web: web/node_modules/.installed dev  ## build the explainer's page and test it in headless Chromium
-	cd web && npm run build && npm test
+test-web: web/node_modules/.installed .venv/.web  ## test the explainer's page: engine, committed build, and in headless Chromium
+	cd web && npm run check && npm test && npm run verify
+	$(BIN)/python -m pytest -q -c web/tests/e2e/pytest.ini web/tests/e2e
 
 format: dev  ## format the sources
 	$(BIN)/ruff check --fix
@@ -54,6 +55,10 @@ clean:  ## remove what these targets made
 
 .venv/.dev: .venv/.installed
 	$(BIN)/python -m pip install -q -e '.[dev]'
+	touch $@
+
+.venv/.web: .venv/.dev
+	$(BIN)/python -m pip install -q 'playwright>=1.45'
 	touch $@
 
 # torch first and pinned: left to the resolver it may bring gigabytes of GPU libraries.
