@@ -41,7 +41,7 @@ def measure(task: str, network: str | None, data: Path, seed: int) -> dict[str, 
     processor = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         run = train_task(task, model=network, data_dir=data, seed=seed, out=Path(folder) / "run", verbose=2)
-    return summary(run, time.process_time() - processor)
+        return summary(run, time.process_time() - processor)
 
 
 def summary(run: Run, processor_seconds: float) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def signs_cnn(
     >>> signs_cnn().count_params()
     127798
     """
-    inputs, features = _normalised_convolutions(api, input_shape, augment)
+    inputs, features = _normalised_convolutions(api, input_shape, augment, dropout=0.3)
     outputs = api.layers.Dense(classes, activation="softmax")(features)
     return _finished(api.Model(inputs, outputs), compile)
 
@@ -156,14 +156,14 @@ def signs_cnn(
 def smile_cnn(
     api: Any = cl, input_shape: tuple[int, int, int] = (64, 64, 3), compile: bool = True, augment: Sequence[Any] = ()
 ) -> Any:
-    """Return a stronger smile classifier, ``signs_cnn`` with one probability at its end.
+    """Return a stronger smile classifier, ``signs_cnn`` with more dropout and one probability at its end.
 
     The arguments are those of ``lenet5``.
 
     >>> smile_cnn().count_params()
     127473
     """
-    inputs, features = _normalised_convolutions(api, input_shape, augment)
+    inputs, features = _normalised_convolutions(api, input_shape, augment, dropout=0.5)
     outputs = api.layers.Dense(1, activation="sigmoid")(features)
     return _finished(api.Model(inputs, outputs), compile)
 
@@ -175,7 +175,9 @@ NETWORKS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _normalised_convolutions(api: Any, input_shape: tuple[int, int, int], augment: Sequence[Any]) -> tuple[Any, Any]:
+def _normalised_convolutions(
+    api: Any, input_shape: tuple[int, int, int], augment: Sequence[Any], dropout: float
+) -> tuple[Any, Any]:
     """Return the input and 64 features of it: each convolution is normalised before ReLU and halves the image."""
     layers = api.layers
     inputs = api.Input(input_shape)
@@ -187,7 +189,7 @@ def _normalised_convolutions(api: Any, input_shape: tuple[int, int, int], augmen
         if strides == 1:
             x = layers.MaxPooling2D(2)(x)
     x = layers.Flatten()(x)
-    x = layers.Dropout(0.3)(x)
+    x = layers.Dropout(dropout)(x)
     return inputs, layers.Dense(64, activation="relu")(x)
 
 

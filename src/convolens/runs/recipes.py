@@ -17,10 +17,11 @@ _AUGMENTATIONS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("RandomTranslation", {"height_factor": 0.08, "width_factor": 0.08}),
         ("RandomZoom", {"height_factor": 0.08}),
     ),
-    "clothes": (
-        ("RandomFlip", {"mode": "horizontal"}),
-        ("RandomTranslation", {"height_factor": 0.06, "width_factor": 0.06}),
+    "scans": (
+        ("RandomRotation", {"factor": 0.03}),
+        ("RandomTranslation", {"height_factor": 0.08, "width_factor": 0.08}),
     ),
+    "clothes": (("RandomFlip", {"mode": "horizontal"}),),
     "faces": (
         ("RandomFlip", {"mode": "horizontal"}),
         ("RandomRotation", {"factor": 0.03}),
@@ -59,10 +60,16 @@ class Recipe:
 #: The first recipe of a task is its own; ``train TASK --model NAME`` takes another of them.
 _RECIPES = {
     "digits": [Recipe("digits_cnn", 80, 32, 3e-3, "written", augment=True)],
-    "mnist": [Recipe("lenet5", 12, 128, 2e-3, "written")],
-    "fashion_mnist": [Recipe("lenet5", 15, 128, 2e-3, "clothes")],
-    "happy": [Recipe("happy_model", 20, 16, 1e-3, "faces"), Recipe("smile_cnn", 40, 32, 2e-3, "faces", True)],
-    "smiles": [Recipe("happy_model", 15, 32, 1e-3, "faces"), Recipe("smile_cnn", 40, 32, 2e-3, "faces", True)],
+    "mnist": [Recipe("lenet5", 15, 128, 2e-3, "scans", augment=True)],
+    "fashion_mnist": [Recipe("lenet5", 15, 128, 2e-3, "clothes", augment=True)],
+    "happy": [
+        Recipe("happy_model", 20, 16, 1e-3, "faces"),
+        Recipe("smile_cnn", 40, 32, 2e-3, "faces", augment=True, validation=0.0),
+    ],
+    "smiles": [
+        Recipe("happy_model", 36, 32, 1e-3, "faces", augment=True, validation=0.0),
+        Recipe("smile_cnn", 40, 32, 2e-3, "faces", augment=True, validation=0.0),
+    ],
     "signs": [
         Recipe("convolutional_model", 120, 32, 3e-3, "signs"),
         Recipe("signs_cnn", 40, 32, 2e-3, "signs", augment=True, validation=0.0),
