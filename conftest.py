@@ -14,12 +14,12 @@ os.environ["MPLBACKEND"] = "Agg"
 
 @pytest.fixture(autouse=True)
 def isolate(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a test an empty cache and no data folder, and restart the numbering of layers."""
+    """Give a test an empty cache and no data folder; restart the numbering of layers and the library's seeds."""
     cache = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("CONVOLENS_CACHE", str(cache))
     monkeypatch.delenv("CONVOLENS_DATA", raising=False)
     import convolens as cl
 
-    if hasattr(cl, "utils"):
-        cl.utils.clear_session()
+    cl.utils.clear_session()
+    cl.utils.set_random_seed(0)
     return cache
