@@ -14,7 +14,7 @@ from lookalikes import write_csv
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
-    few = ["--model", "digits_cnn", "--epochs", "1", "--batch-size", "8", "--quiet"]
+    few = ["--model", "digits_cnn", "--epochs", "1", "--batch-size", "8", "--quiet", "--no-report"]
     assert main(["train", str(write_csv(folder / "rows.csv")), *few, "--out", str(folder / "run")]) == 0
     return folder / "run"
 

@@ -16,7 +16,7 @@ safetensors = pytest.importorskip("safetensors.torch")
 
 
 def test_every_form(keras, tmp_path, capsys):
-    few = ["--model", "digits_cnn", "--epochs", "1", "--batch-size", "8", "--quiet"]
+    few = ["--model", "digits_cnn", "--epochs", "1", "--batch-size", "8", "--quiet", "--no-report"]
     run = tmp_path / "run"
     assert main(["train", str(write_csv(tmp_path / "rows.csv")), *few, "--out", str(run)]) == 0
     capsys.readouterr()

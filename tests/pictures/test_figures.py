@@ -232,7 +232,7 @@ def test_filters_have_a_row_per_channel_and_say_what_is_left_out(model):
     shown = matrices(figure)
     assert len(shown) == 6
     np.testing.assert_array_equal(shown[4], kernel[:, :, 1, 1])
-    assert f"{layer.name}: 32 filters of 3 × 3 × 16, 3 shown, 2 of the channels" in texts(figure)
+    assert f"{layer.name}: 32 filters of 3 × 3 × 16\n3 of the filters and 2 of the channels shown" in texts(figure)
     with pytest.raises(ValueError, match="no kernels"):
         cl.visualize.filters(model, model.layers[-1])
 

@@ -64,12 +64,11 @@ def _draw_confusion(counts: np.ndarray, names: list[str]) -> Figure:
     # Errors are few: their colours run to a quarter of the class, those of the diagonal to all of it.
     on_diagonal = np.eye(classes, dtype=bool)
     tones = np.where(on_diagonal, -0.75 * shares, np.where(counts > 0, np.clip(0.12 + 2.6 * shares, 0, 0.8), 0))
-    style.signed(ax, tones, limit=1.0)
+    shown = style.signed(ax, tones, limit=1.0)
     size = float(np.clip(200 / max(classes, 10), 7, 18))
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            strong = abs(tones[row, column]) > 0.45
-            color = ("#14161a" if style.is_dark() else "#ffffff") if strong else style.ink()
+            color = style.readable(shown.cmap(shown.norm(tones[row, column])))
             weight = "bold" if row == column else "normal"
             ax.text(column, row, f"{count}", ha="center", va="center", color=color, fontsize=size, fontweight=weight)
     long = max(map(len, names)) * classes > 45

@@ -77,13 +77,11 @@ def _size(values: np.ndarray, shown: int) -> str:
 
 def _strip(ax: Axes, values: np.ndarray) -> None:
     """Draw a vector as a row of cells; with the numbers if they fit."""
-    style.signed(ax, values[np.newaxis], aspect="auto")
+    shown = style.signed(ax, values[np.newaxis], aspect="auto")
     style.frame(ax)
     if values.size <= 12:
-        limit = style.largest(values)
         for column, value in enumerate(values):
-            strong = abs(value) > 0.6 * limit
-            color = ("#14161a" if style.is_dark() else "#ffffff") if strong else style.ink()
+            color = style.readable(shown.cmap(shown.norm(value)))
             ax.text(column, 0, style.number(value), ha="center", va="center", color=color, fontsize=13)
         ax.set_xticks(range(values.size), [str(unit) for unit in range(values.size)])
         ax.tick_params(length=0, labelsize=11)
@@ -114,8 +112,13 @@ def filters(model: Any, layer: Any, count: int = 16, channels: int = 4) -> Figur
     wrap = min(shown_f, 8)
     bands = -(-shown_f // wrap)
     title = f"{layer.name}: {f} filters of {kh} × {kw} × {c}"
-    if (shown_c, shown_f) != (c, f):
-        title += f", {shown_f} shown" + (f", {shown_c} of the channels" if shown_c < c else "")
+    left_out = [
+        f"{shown} of the {what}"
+        for shown, all_, what in ((shown_f, f, "filters"), (shown_c, c, "channels"))
+        if shown < all_
+    ]
+    if left_out:
+        title += f"\n{' and '.join(left_out)} shown"
     fig = style.figure(max(1.15 * wrap + 1.6, 6.5), 1.2 * shown_c * bands * kh / kw + 0.8)
     fig.suptitle(title, fontweight="bold", fontsize=15)
     axes = fig.subplots(shown_c * bands, wrap, squeeze=False)

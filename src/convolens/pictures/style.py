@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "blue", "cells", "color_bar", "colormap", "drawn", "figure", "frame", "grey_level", "heat_colormap", "ink",
-    "is_dark", "largest", "line", "number", "orange", "pale", "paper", "picture", "png", "settings", "show_image",
-    "show_pale", "signed", "soft", "theme",
+    "is_dark", "largest", "line", "number", "orange", "pale", "paper", "picture", "png", "readable", "settings",
+    "show_image", "show_pale", "signed", "soft", "theme",
 ]  # fmt: skip
 
 P = ParamSpec("P")
@@ -280,7 +280,7 @@ def cells(
     ax.imshow(filled)
     for (row, column), value in np.ndenumerate(values):
         if not blank[row, column]:
-            color = _readable(filled[row, column])
+            color = readable(filled[row, column])
             ax.text(column, row, number(value, digits), ha="center", va="center", color=color, fontsize=size)
     rows, columns = values.shape
     ax.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
@@ -292,7 +292,8 @@ def cells(
         ax.set_title(title)
 
 
-def _readable(color: np.ndarray) -> str:
+def readable(color: np.ndarray) -> str:
+    """Return black or white, whichever reads better on a colour."""
     return "#14161a" if color[:3] @ np.array([0.299, 0.587, 0.114]) > 0.55 else "#f6f7f9"
 
 
