@@ -28,7 +28,7 @@ def accuracy() -> str:
         if clean:
             words += f"; {_percent(clean)} on the {clean['count']} test images that are not training images too"
         task = found["command"].split()[2]
-        training = f"{options['epochs']} epochs, seed {options['seed']}, {found['processor_seconds']:.0f} s of processor time"
+        training = f"{options['epochs']} epochs, seed {options['seed']}, {found['processor_seconds']:.0f} s of CPU time"
         rows.append(f"| `{task}` | `{options['network']}` | {words} | {training} |")
     return "\n".join(rows)
 
