@@ -62,7 +62,8 @@ _READ = """() => {
     const rows = list ? [...list.querySelectorAll('tbody tr')].filter((r) => r.querySelector('td[data-term]')).map(
       (r) => [...r.querySelectorAll('td')].map(text)) : [];
     const total = g.querySelector('[data-testid=group-sum]');
-    return {title: g.dataset.title, tables, heads, rows, total: total && text(total), rest: Boolean(list && list.querySelector('td[colspan]'))};
+    const rest = Boolean(list && list.querySelector('td[colspan]'));
+    return {title: g.dataset.title, tables, heads, rows, total: total && text(total), rest};
   });
   const ribbon = root.querySelector('[data-testid=ribbon]');
   const steps = [...ribbon.querySelectorAll('[data-testid=step]')];

@@ -144,6 +144,69 @@ def test_why_has_the_gradients_of_the_score(lenet: Case, open_page: Opener) -> N
         np.testing.assert_allclose(number(texts[2]), weights[int(texts[0])], rtol=1e-4, atol=1e-7)
 
 
+def vector() -> cl.Model:
+    layers = cl.layers
+    model = cl.Sequential([layers.Input((7,)), layers.Dense(40, "gelu"), layers.Dropout(0.5), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def two_inputs() -> cl.Model:
+    layers = cl.layers
+    a, b = cl.Input((8, 8, 3)), cl.Input((8, 8, 3))
+    shared = layers.Conv2D(4, 3, activation="tanh")
+    x = layers.Concatenate()([shared(a), shared(b)])
+    inner = cl.Sequential([layers.Input((6, 6, 8)), layers.SeparableConv2D(6, 3), layers.LayerNormalization()])
+    x = layers.UpSampling2D(2)(layers.Conv2DTranspose(3, 2, strides=2)(inner(x)))
+    x = layers.GlobalMaxPooling2D()(layers.DepthwiseConv2D(3, depth_multiplier=2)(x))
+    model = cl.Model(
+        [a, b], [layers.Dense(3, activation="sigmoid")(x), layers.Activation("softmax")(layers.Dense(4)(x))]
+    )
+    model.compile("sgd", ["binary_crossentropy", "categorical_crossentropy"])
+    return model
+
+
+def wide() -> cl.Model:
+    layers = cl.layers
+    blocks = [layers.Conv2D(70, 1), layers.AveragePooling2D(2), layers.ELU(), layers.Conv2D(30, 3, padding="same")]
+    head = [layers.GlobalAveragePooling2D(keepdims=True), layers.Reshape((30,)), layers.Dense(30, "softmax")]
+    model = cl.Sequential([layers.Input((12, 20, 4)), layers.Rescaling(2.0), *blocks, *head])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    return model
+
+
+ODD = {
+    "vector": (vector, lambda rng: rng.normal(size=7), 0.25),
+    "two inputs": (
+        two_inputs,
+        lambda rng: [rng.normal(size=(8, 8, 3)) for _ in "ab"],
+        [np.array([[1.0, 0.0, 1.0]]), np.eye(4)[[2]]],
+    ),
+    "wide": (wide, lambda rng: rng.uniform(size=(12, 20, 4)), 17),
+}
+
+
+@pytest.mark.parametrize("name", list(ODD))
+def test_every_layer_opens_in_every_direction(name: str, open_page: Opener, tmp_path: Path) -> None:
+    build, image, y = ODD[name]
+    explanation = cl.explain(build(), image(np.random.default_rng(5)), y)
+    explanation.save(tmp_path / "page.html")
+    page = open_page(tmp_path / "page.html")
+    page.get_by_role("button", name="Gradients").click()
+    for node in range(len(explanation.record["nodes"])):
+        open_layer(page, node, "Forward")
+        for direction in page.get_by_label("Direction").get_by_role("button").all():
+            direction.click()
+            if direction.inner_text() != "Table":
+                shown = read(page)
+                assert np.isfinite(shown.result)
+                if shown.recorded is not None:
+                    np.testing.assert_allclose(shown.result, shown.recorded, rtol=1e-2, atol=1e-5)
+    for view in page.locator("nav button").all():
+        view.click()
+    page.get_by_role("button", name="What if").click()
+
+
 HOSTILE = ["</script><script>window.hacked=1</script>", '"><img src=x onerror="window.hacked=1">', "<!--<script>"]
 
 
