@@ -57,6 +57,7 @@ def test_what_if_a_weight_were_another(lenet: Case, open_page: Opener) -> None:
 def test_what_if_a_filter_were_blank(lenet: Case, open_page: Opener) -> None:
     page = open_page(lenet.path)
     open_layer(page, 1, "Back to a weight")
+    pick(page, (0, 0, 0, 0))
     page.get_by_role("button", name="Blank filter 0").click()
     changed = cl.zoo.lenet5()
     changed.set_weights(lenet.model.get_weights())
