@@ -203,7 +203,7 @@ def test_digits_reach_98_5_percent_in_the_mean_of_five_seeds(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "least"), [("drawn_smiles", 0.9), ("drawn_signs", 0.85)])
+@pytest.mark.parametrize(("name", "least"), [("drawn_smiles", 0.87), ("drawn_signs", 0.87)])
 def test_drawn_sets_can_be_learnt(tmp_path: Path, name: str, least: float) -> None:
     assert train_task(name, out=tmp_path / "run", verbose=0).metrics["accuracy"] >= least
 

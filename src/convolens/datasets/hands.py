@@ -30,7 +30,7 @@ def draw_hand(rng: np.random.Generator, number: int) -> np.ndarray:
     Left and right hands, position, size, rotation, skin, sleeve, the spread and bend of the fingers and the background
     vary; the two fingers of a 2 are sometimes crossed.
     """
-    scale = rng.uniform(22, 25)
+    scale = rng.uniform(24, 27)
     middle = -0.25 if number else 0.0
     angle = rng.uniform(-14, 14)
     turn = np.deg2rad(angle)
