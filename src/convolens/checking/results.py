@@ -137,6 +137,9 @@ class Report(list[Result]):
         counts = ", ".join(f"{self.count(verdict)} {verdict}" for verdict in ("right", "wrong", "missing"))
         return "\n".join([*lines, counts + "."])
 
+    def __repr__(self) -> str:
+        return str(self)  # what a console shows keeps the answers back as well
+
     def _repr_html_(self) -> str:
         from convolens.checking.page import fragment
 
