@@ -56,8 +56,9 @@ def main(arguments=None):
 
     for library in (cl, api):
         library.utils.set_random_seed(0)
+    initial_weights = lenet5(cl).get_weights()
     model = lenet5(api)
-    model.set_weights(lenet5(cl).get_weights())  # both engines begin with the same weights
+    model.set_weights(initial_weights)  # both engines begin with the same
     model.fit(x_train[: options.images], data.y_train[: options.images], epochs=options.epochs, verbose=2)
     _, accuracy = model.evaluate(x_test, data.y_test, verbose=0)
     print(f"Test accuracy with {options.engine}: {accuracy:.2%}")

@@ -22,6 +22,10 @@ _AUGMENTATIONS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("RandomTranslation", {"height_factor": 0.08, "width_factor": 0.08}),
     ),
     "clothes": (("RandomFlip", {"mode": "horizontal"}),),
+    "upright faces": (
+        ("RandomFlip", {"mode": "horizontal"}),
+        ("RandomTranslation", {"height_factor": 0.06, "width_factor": 0.06}),
+    ),
     "faces": (
         ("RandomFlip", {"mode": "horizontal"}),
         ("RandomRotation", {"factor": 0.03}),
@@ -67,7 +71,7 @@ _RECIPES = {
         Recipe("smile_cnn", 40, 32, 2e-3, "faces", augment=True, validation=0.0),
     ],
     "smiles": [
-        Recipe("happy_model", 36, 32, 1e-3, "faces", augment=True, validation=0.0),
+        Recipe("happy_model", 36, 32, 4e-4, "upright faces", augment=True, validation=0.0),
         Recipe("smile_cnn", 40, 32, 2e-3, "faces", augment=True, validation=0.0),
     ],
     "signs": [
