@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from convolens.kernels.compiled.lanes import LANES, size
+from convolens.kernels.compiled.lanes import size
 
 Block = tuple[tuple[int, ...], tuple[int, ...]]
 

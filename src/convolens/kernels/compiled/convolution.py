@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from convolens.kernels.compiled.jit import inlined, kernel
 from convolens.kernels.compiled.lanes import (
     LANES,
@@ -53,7 +54,7 @@ def pack_flipped(packed: Any, w: Any) -> None:
 
 
 @inlined
-def taps_inside(row: int, stride: int, x_rows: Any, taps: int):
+def taps_inside(row: int, stride: int, x_rows: Any, taps: int) -> Any:
     """Return the range of taps of those kernel rows that meet the image rather than the zeros above or below it."""
     top, height, kh, dilation = x_rows
     begin = row * stride - top
@@ -107,8 +108,9 @@ def convolve(
 
 @kernel
 def convolve_pool(
-    p: Any, p_places: Any, winners: Any, x: Any, x_places: Any, x_taps: Any, x_rows: Any, strides: Any, w: Any, w_taps: Any, b: Any,
-    lowest: Any, shape: Any, window: Any, written: Any, pooled: Any, begin: int, end: int, filters: Any, columns: Any,
+    p: Any, p_places: Any, winners: Any, x: Any, x_places: Any, x_taps: Any, x_rows: Any, strides: Any,
+    w: Any, w_taps: Any, b: Any, lowest: Any, shape: Any, window: Any, written: Any, pooled: Any,
+    begin: int, end: int, filters: Any, columns: Any,
 ) -> None:  # fmt: skip
     """Convolve, then take maxima over windows side by side: the convolution's output stays in the nearest cache.
 

@@ -21,7 +21,7 @@ def dense(
     y: Any, x: Any, w: Any, b: Any, x_taps: Any, w_taps: Any, lowest: Any, begin: int, end: int,
     filters: Any, tiles: Any,
 ) -> None:  # fmt: skip
-    """``y[tile, f] = b[f] + sum over k of w[k, f] * x[tile, k]``, at least ``lowest``, for the tiles from ``begin`` to ``end``."""
+    """``y[tile, f] = b[f] + sum over k of w[k, f] * x[tile, k]``, at least ``lowest``, for some tiles."""
     k_all, f_all = w.shape
     for f_step in range(0, f_all, len(filters)):
         f = min(f_step, f_all - len(filters))

@@ -44,7 +44,8 @@ def kernel(function: Callable[..., None]) -> Any:
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Make a function part of every kernel that calls it; it must not make arrays, whose owners are not counted."""
-    return njit(forceinline=True, _nrt=False, fastmath=_SAFE_FLAGS, error_model="numpy")(function)
+    options: dict[str, Any] = {"forceinline": True, "_nrt": False, "fastmath": _SAFE_FLAGS, "error_model": "numpy"}
+    return njit(**options)(function)
 
 
 class _Announcement(event.Listener):

@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import PrimitiveModel, register_default
-from numba.extending import intrinsic
+from numba.extending import intrinsic as _intrinsic
 
 __all__ = [
     "LANES",
@@ -27,11 +27,13 @@ __all__ = [
     "correlate",
     "correlate_lanes",
     "equal",
+    "evens",
     "greater",
     "larger",
     "load",
     "muladd",
     "multiply",
+    "odds",
     "size",
     "splat",
     "store",
@@ -43,6 +45,7 @@ __all__ = [
 LANES = 8
 """Images in a tile: 256 bits of float32, which Zen 4 multiplies twice per cycle, as many numbers as one of 512."""
 
+intrinsic: Any = _intrinsic
 _FAST = ("contract", "reassoc", "nsz", "arcp")  # flags that leave NaN and infinity alone
 
 
@@ -231,6 +234,24 @@ def where(typingctx: Any, condition: Any, a: Any, b: Any) -> Any:
     return a(condition, a, b), code
 
 
+def _every_second(first: int) -> Any:
+    @intrinsic
+    def every_second(typingctx: Any, a: Any, b: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            index = ir.VectorType(ir.IntType(32), LANES)
+            return builder.shuffle_vector(*args, ir.Constant(index, list(range(first, 2 * LANES, 2))))
+
+        return a(a, b), code
+
+    return every_second
+
+
+evens = _every_second(0)
+"""``evens(a, b)``: lanes 0, 2, 4, ... of the two vectors side by side."""
+odds = _every_second(1)
+"""``odds(a, b)``: lanes 1, 3, 5, ... of the two vectors side by side."""
+
+
 @intrinsic
 def total(typingctx: Any, vector: Any) -> Any:
     """Return the sum of the lanes."""
@@ -266,7 +287,7 @@ def _block(body: Callable[..., None], result: Any, *arguments: Any) -> Any:
         for kind, value in zip(signature.args, args, strict=True):
             if isinstance(kind, types.Array):
                 values.append(_pointer(context, builder, kind, value))
-            elif isinstance(kind, types.BaseTuple):
+            elif isinstance(kind, types.UniTuple):
                 values.append(kind.count)
             else:
                 values.append(value)

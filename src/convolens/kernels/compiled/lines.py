@@ -9,15 +9,27 @@ from typing import Any
 
 from convolens.kernels.compiled.convolution import taps_inside
 from convolens.kernels.compiled.jit import kernel
-from convolens.kernels.compiled.lanes import LANES, correlate, larger, load, muladd, splat, store, where
+from convolens.kernels.compiled.lanes import (
+    LANES,
+    at_least,
+    correlate,
+    evens,
+    larger,
+    load,
+    muladd,
+    odds,
+    splat,
+    store,
+    where,
+)
 
 __all__ = ["convolve_lines", "finish_lines"]
 
 
 @kernel
 def convolve_lines(
-    z: Any, z_image: int, z_row: int, x: Any, x_image: int, x_row: int, x_taps: Any, x_rows: Any, stride: int, w: Any, w_taps: Any,
-    b: Any, lowest: Any, shape: Any, images: int, begin: int, end: int, filters: Any, columns: Any,
+    z: Any, z_image: int, z_row: int, x: Any, x_image: int, x_row: int, x_taps: Any, x_rows: Any, stride: int,
+    w: Any, w_taps: Any, b: Any, lowest: Any, shape: Any, images: int, begin: int, end: int, filters: Any, columns: Any,
 ) -> None:  # fmt: skip
     """Convolve with a horizontal stride of one, the kernel as it lies.
 
@@ -72,12 +84,13 @@ def finish_lines(
         shape: of the input.
         window, pooled: as in ``windows``.
         images: how many.
-        line: room for one row.
+        line: room for one row, and two vectors after it.
     """
     p_origin, p_image, p_channel, p_row, p_column = p_places
     z_origin, z_image, z_channel, z_row = z_places
     channels, height, width = shape
     ph, pw, top, left = window
+    floor = splat(lowest)
     for image in range(images):
         for c in range(channels):
             factor, constant = splat(scale[c]), splat(shift[c])
@@ -91,10 +104,25 @@ def finish_lines(
                         best = where(larger(value, best), value, best)
                     store(line, column, best)
                 p_at = p_origin + image * p_image + c * p_channel + p_i * p_row
-                for p_j in range(pooled[1]):
-                    begin, end = max(p_j * pw - left, 0), min(p_j * pw - left + pw, width)
-                    most = line[begin]
-                    for column in range(begin + 1, end):
-                        if most == most and not (line[column] <= most):  # a NaN stays
-                            most = line[column]
-                    p[p_at + p_j * p_column] = lowest if most < lowest else most
+                if pw == 2 and left == 0 and 2 * pooled[1] <= width:
+                    for p_j in range(0, pooled[1], LANES):
+                        one, two = load(line, 2 * p_j), load(line, 2 * p_j + LANES)
+                        best, other = evens(one, two), odds(one, two)
+                        best = where(larger(other, best), other, best)
+                        store(line, p_j, best)  # its cells were read
+                elif pw > 1:
+                    for p_j in range(pooled[1]):
+                        begin, end = max(p_j * pw - left, 0), min(p_j * pw - left + pw, width)
+                        most = line[begin]
+                        for column in range(begin + 1, end):
+                            if most == most and not (line[column] <= most):  # a NaN stays
+                                most = line[column]
+                        line[p_j] = most
+                for p_j in range(0, pooled[1], LANES):
+                    best = at_least(load(line, p_j), floor)
+                    if p_column == 1 and p_j + LANES <= pooled[1]:
+                        store(p, p_at + p_j, best)
+                    else:
+                        store(line, p_j, best)
+                        for column in range(p_j, min(p_j + LANES, pooled[1])):
+                            p[p_at + column * p_column] = line[column]

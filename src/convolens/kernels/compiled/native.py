@@ -8,6 +8,7 @@ the number of threads changes no bit of any result.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from convolens import config
 from convolens.kernels.compiled.lanes import LANES
 from convolens.kernels.compiled.small import SmallSegment, is_small
 from convolens.kernels.compiled.stages import build
-from convolens.kernels.compiled.stages.base import Room, Stage
+from convolens.kernels.compiled.stages.base import Room, Stage, keyed_parameters
 from convolens.kernels.compiled.threads import parallel
 from convolens.kernels.compiled.tiles import Tiles, flat, from_tile, padded, tiles_of
 from convolens.kernels.operations import Operation
@@ -38,7 +39,6 @@ def native_step(
     stages, count, output_shape = build(chain, shape, training)
     if not stages or not any(stage.products for stage in stages):
         return None
-
 
     def in_tiles() -> Segment:
         return Segment(build(chain, shape, training)[0], count, shape, output_shape, need_dx=need_dx, dtype=dtype)
@@ -78,10 +78,9 @@ class Segment:
         self.shape, self.output_shape = shape, output_shape
         self.need_dx = need_dx
         for number, stage in enumerate(stages):
-            stage.key = f"{number}."
             stage.need_dx = need_dx or number > 0
             stage.before_dense = number + 1 < len(stages) and stages[number + 1].pads is None
-        self.parameters = {key: variable for stage in stages for key, variable in stage.parameters().items()}
+        self.parameters = keyed_parameters(stages)
         self.destinations: dict[str, np.ndarray] = {}
         self._allocate(np.dtype(dtype))
 
@@ -140,9 +139,9 @@ class Segment:
         phases = [_Phase()]
         for stage in self.stages:
             if stage.barrier:
-                phases[-1].add(lambda worker, share, begin, end, stage=stage: stage.gather(begin, end))
-                phases.append(_Phase(lambda stage=stage: stage.settle()))
-            phases[-1].add(lambda worker, share, begin, end, stage=stage: stage.forward(begin, end), stage.whole_range)
+                phases[-1].add(partial(_gather, stage))
+                phases.append(_Phase(partial(_settle, stage)))
+            phases[-1].add(partial(_forward, stage), stage.whole_range)
         return phases
 
     def _backward_phases(self) -> list[_Phase]:
@@ -151,10 +150,8 @@ class Segment:
             stage = self.stages[number]
             if stage.barrier_backward:
                 dy = self.gradients[number][0]
-                phases[-1].add(
-                    lambda worker, share, begin, end, stage=stage, dy=dy: stage.gather_backward(dy, begin, end)
-                )
-                phases.append(_Phase(lambda stage=stage: stage.settle_backward()))
+                phases[-1].add(partial(_gather_backward, stage, dy))
+                phases.append(_Phase(partial(_settle_backward, stage)))
             phases[-1].add(self._backward_of(number), stage.whole_range)
         return phases
 
@@ -234,7 +231,12 @@ class Segment:
         for number, stage in enumerate(self.stages):
             stage.finish(self.gradients[number][0], self.destinations)
         parts = min(config.get_num_threads(), _SHARES)
-        parallel(lambda part: [stage.finish_part(part, parts) for stage in self.stages] and None, parts)
+
+        def finish(part: int) -> None:
+            for stage in self.stages:
+                stage.finish_part(part, parts)
+
+        parallel(finish, parts)
         found: dict[str, np.ndarray] = {}
         for stage in self.stages:
             found |= stage.gradients(self.destinations)
@@ -262,6 +264,29 @@ class _Phase:
         if not self.blocks or self.blocks[-1][0] != whole_range:
             self.blocks.append((whole_range, []))
         self.blocks[-1][1].append(work)
+
+
+# A stage's methods are looked up when they are called, so that a profiler may exchange them.
+
+
+def _forward(stage: Stage, worker: int, share: int, begin: int, end: int) -> None:
+    stage.forward(begin, end)
+
+
+def _gather(stage: Stage, worker: int, share: int, begin: int, end: int) -> None:
+    stage.gather(begin, end)
+
+
+def _settle(stage: Stage) -> None:
+    stage.settle()
+
+
+def _gather_backward(stage: Stage, dy: Tiles, worker: int, share: int, begin: int, end: int) -> None:
+    stage.gather_backward(dy, begin, end)
+
+
+def _settle_backward(stage: Stage) -> None:
+    stage.settle_backward()
 
 
 def _spans(share: int, begin: int, end: int, span: int) -> list[tuple[int, int, int]]:

@@ -12,12 +12,11 @@ from convolens import config
 from convolens.kernels import geometry
 from convolens.kernels.compiled import blocks, lines
 from convolens.kernels.compiled.lanes import LANES
-from convolens.kernels.compiled.stages.base import Stage
+from convolens.kernels.compiled.stages.base import Stage, keyed_parameters
 from convolens.kernels.compiled.stages.convolution import ConvolutionStage
 from convolens.kernels.compiled.stages.dense import DenseStage
 from convolens.kernels.compiled.stages.normalization import BatchNormalizationStage, PoolStage
 from convolens.kernels.compiled.threads import parallel
-from convolens.variable import Variable
 
 __all__ = ["SmallSegment", "is_small"]
 
@@ -58,7 +57,7 @@ class SmallSegment:
         self.shape, self.output_shape = shape, output_shape
         self.dtype = np.dtype(dtype)
         self.in_tiles = in_tiles
-        self.parameters: dict[str, Variable] = {}
+        self.parameters = keyed_parameters(stages)
         self.destinations: dict[str, np.ndarray] = {}
         self._works: list[Callable[[], None]] = []
         self._make()
@@ -69,7 +68,7 @@ class SmallSegment:
         for stage in stages:
             stage.lowest = self.dtype.type(0 if stage.relu else -np.inf)
             stage.zeros = np.zeros(stage.output_shape[0], self.dtype)
-        source = self._image_buffer(stages[0])
+        source: Any = self._image_buffer(stages[0])
         self._entry = source
         for number, stage in enumerate(stages):
             following = stages[number + 1] if number + 1 < len(stages) else None
@@ -111,7 +110,7 @@ class SmallSegment:
         (_, _, channel, row), kernel = x.places, stage.operation.parameters["kernel"]
         x_taps = blocks.offsets((kh, dh * row), (channels, channel), (kw, dw))
         w_taps = blocks.offsets((kh, kw * channels * filters), (channels, filters), (kw, channels * filters))
-        x_rows = (stage.pads[0][0], stage.shape[1], kh, dh)  # type: ignore[index]
+        x_rows = (stage.pads[0][0], stage.shape[1], kh, dh)
         block = blocks.forward_block(filters, _whole(ow) // LANES, self.dtype)
         count = -(-filters // len(block[0]))
         image = x.array.shape[1]
@@ -119,8 +118,8 @@ class SmallSegment:
 
         def work(part: int = 0, parts: int = 1) -> None:
             lines.convolve_lines(
-                z.array.reshape(-1), z.array.shape[1], _whole(ow), x.array.reshape(-1), image, row, x_taps, x_rows, stage.strides[0],
-                kernel.value.reshape(-1), w_taps, stage.bias(), lowest, stage.z_shape, self.shape[0],
+                z.array.reshape(-1), z.array.shape[1], _whole(ow), x.array.reshape(-1), image, row, x_taps, x_rows,
+                stage.strides[0], kernel.value.reshape(-1), w_taps, stage.bias(), lowest, stage.z_shape, self.shape[0],
                 part * count // parts, (part + 1) * count // parts, *block,
             )  # fmt: skip
 
@@ -142,7 +141,7 @@ class SmallSegment:
         else:
             array, places = target.array, (*target.places, 1)
         z_shape = getattr(stage, "z_shape", stage.shape)
-        line = np.zeros(_whole(z_shape[2]), self.dtype)
+        line = np.zeros(_whole(z_shape[2]) + 2 * LANES, self.dtype)
         normalizes = isinstance(stage, BatchNormalizationStage)
         if normalizes:
             stage.dtype = self.dtype

@@ -1,10 +1,10 @@
 """Maxima over windows side by side, and where their gradients go: pooling, batch normalisation and rectifiers.
 
 Batch normalisation with a rectifier and pooling after it is the maximum over windows of an affine function; windows of
-one cell make it plain. ``window`` is ``(height, width, top, left)``, size and pads that no maximum comes from; ``written``
-says height and width again as ``size(...)`` each, so that loops over windows inside the image are written out, or
-``size(0)`` where that would be long. ``pooled`` is the number of windows, ``(rows, columns)``. Winners are kept only
-where windows have several cells.
+one cell make it plain. ``window`` is ``(height, width, top, left)``, size and pads that no maximum comes from;
+``written`` says height and width again as ``size(...)`` each, so that loops over windows inside the image are written
+out, or ``size(0)`` where that would be long. ``pooled`` is the number of windows, ``(rows, columns)``. Winners are kept
+only where windows have several cells.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["maxima", "normalize_gradient", "normalize_sums", "pool", "unpool"]
 @inlined
 def _best(
     x: Any, at: int, x_row: int, x_column: int, scale: Any, shift: Any, place: int, rows: int, cells: int, pw: int
-):
+) -> Any:
     """Return the maximum of ``scale * x + shift`` over a window, and its first maximum's place."""
     best = splat(x.dtype.type(-np.inf))
     winner = splat(np.int32(place))
@@ -56,7 +56,7 @@ def _best(
 
 
 @inlined
-def _inside(before: int, columns: int, rows: int, written: Any):
+def _inside(before: int, columns: int, rows: int, written: Any) -> Any:
     """Whether a window that is written out lies inside the image, given its first column and its rows inside."""
     return rows == len(written[0]) and before >= 0 and before + len(written[1]) <= columns
 
@@ -65,7 +65,7 @@ def _inside(before: int, columns: int, rows: int, written: Any):
 def maxima(
     p: Any, p_at: int, p_column: int, winners: Any, winners_at: int, x: Any, x_at: int, x_row: int, x_column: int,
     scale: Any, shift: Any, lowest: Any, row: int, rows: int, columns: int, window: Any, written: Any, count: int,
-):  # fmt: skip
+) -> Any:  # fmt: skip
     """Take one row of maxima.
 
     Args:
@@ -136,7 +136,7 @@ def pool(
 
 
 @inlined
-def _slope(dp: Any, at: int, p: Any, p_at: int, rectified: bool):
+def _slope(dp: Any, at: int, p: Any, p_at: int, rectified: bool) -> Any:
     """Return the gradient by a maximum before the rectifier."""
     gradient = load(dp, at)
     if rectified:
@@ -150,7 +150,7 @@ def _unpool_channel(
     dz: Any, z_at: int, z_row: int, z_column: int, dp: Any, d_at: int, d_row: int, d_column: int,
     p: Any, p_at: int, p_row: int, p_column: int, winners: Any, winners_at: int,
     scale: Any, rectified: bool, height: int, columns: int, window: Any, written: Any, pooled: Any,
-):  # fmt: skip
+) -> Any:  # fmt: skip
     """Do one channel's part of ``unpool`` and return the sum of its gradients."""
     ph, pw, top, left = window
     zero = splat(dz.dtype.type(0))

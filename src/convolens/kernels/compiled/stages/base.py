@@ -1,7 +1,7 @@
 """A network's segment as stages: what each computes on tiles, forward and backward, and the buffers it needs.
 
-A stage reads ``x`` and writes ``y``; in backward it finds the gradient by its output in ``dy`` and writes the one by its
-input into the tiles that the stage before gives it. ``begin`` and ``end`` are always tiles counted from the first.
+A stage reads ``x`` and writes ``y``; in backward it finds the gradient by its output in ``dy`` and writes the one by
+its input into the tiles that the stage before gives it. ``begin`` and ``end`` are always tiles counted from the first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from convolens.kernels.geometry import Pads
 from convolens.kernels.operations import Operation
 from convolens.variable import Variable
 
-__all__ = ["Room", "Stage", "place_for"]
+__all__ = ["Room", "Stage", "keyed_parameters", "place_for"]
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,13 @@ class Stage:
         """Return the bias, or zeros where there is none."""
         variable = self._variable("bias")
         return self.zeros if variable is None else variable.value
+
+
+def keyed_parameters(stages: list[Stage]) -> dict[str, Variable]:
+    """Give the stages their keys, and return the variables that they have gradients of."""
+    for number, stage in enumerate(stages):
+        stage.key = f"{number}."
+    return {key: variable for stage in stages for key, variable in stage.parameters().items()}
 
 
 def place_for(destinations: dict[str, np.ndarray], key: str, like: np.ndarray) -> np.ndarray:

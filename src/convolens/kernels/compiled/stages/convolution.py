@@ -16,7 +16,7 @@ from convolens.kernels.geometry import Pads, Pair
 from convolens.kernels.operations import Operation
 from convolens.variable import Variable
 
-__all__ = ["ConvolutionStage", "Window", "written_out", "window_of", "winners_for"]
+__all__ = ["ConvolutionStage", "Window", "window_of", "winners_for", "written_out"]
 
 Window = tuple[int, int, int, int]
 _WRITTEN_OUT = 64
@@ -32,6 +32,8 @@ class ConvolutionStage(Stage):
         extra: pads before those of the convolution.
         pool: options of a max pooling whose windows do not overlap, or None.
     """
+
+    pads: Pads
 
     def __init__(
         self, operation: Operation, shape: Shape, with_relu: bool, extra: Pads = NO_PADS, pool: Any = None
@@ -58,10 +60,12 @@ class ConvolutionStage(Stage):
 
     @property
     def products(self) -> int:
+        """Return the multiply-adds per image in forward."""
         filters, oh, ow = self.z_shape
         return filters * oh * ow * self.shape[0] * self.kernel[0] * self.kernel[1]
 
     def gradient_places(self) -> Places:
+        """Return where the gradient by the output is wanted."""
         return super().gradient_places() if self._moves_gradient else self._z_places()
 
     @property
@@ -85,6 +89,7 @@ class ConvolutionStage(Stage):
         return padded(self.z_shape, (pads[0], pads[1]), self.strides)
 
     def allocate(self, room: Room) -> None:
+        """Get room for forward."""
         super().allocate(room)
         channels = self.shape[0]
         filters, _, ow = self.z_shape
@@ -100,6 +105,7 @@ class ConvolutionStage(Stage):
         self.winners = winners_for(room.tiles, self.window, self.output_shape)
 
     def allocate_backward(self, room: Room) -> None:
+        """Get room for backward."""
         channels = self.shape[0]
         filters = self.z_shape[0]
         (kh, kw), (dh, dw) = self.kernel, self.dilation
@@ -124,10 +130,12 @@ class ConvolutionStage(Stage):
             self.z_first = (self._inset[0] * row + self._inset[1] * column, tile, channel, row, column)
 
     def prepare(self) -> None:
+        """Read the parameters."""
         convolution.pack(self.packed, self.operation.parameters["kernel"].value)
         self.b = self.bias()
 
     def forward(self, begin: int, end: int) -> None:
+        """Compute the output of some tiles."""
         common = (
             self.x.array,
             self.x_first,
@@ -141,19 +149,21 @@ class ConvolutionStage(Stage):
         )
         if self.pools:
             convolution.convolve_pool(
-                self.y.array, self.y.places, self.winners, *common, self.z_shape, self.window, self.written, self.pooled,
-                begin, end, *self.block,
+                self.y.array, self.y.places, self.winners, *common, self.z_shape, self.window, self.written,
+                self.pooled, begin, end, *self.block,
             )  # fmt: skip
         else:
             convolution.convolve(self.y.array, self.y.places, *common, self.z_shape, begin, end, *self.block)
 
     def prepare_backward(self) -> None:
+        """Get ready for gradients."""
         self.dw_shares[:] = 0
         self.db_shares[:] = 0
         if self.need_dx:
             convolution.pack_flipped(self.flipped, self.operation.parameters["kernel"].value)
 
     def backward(self, worker: int, share: int, dy: Tiles, d_input: Tiles | None, begin: int, end: int) -> None:
+        """Add to the shares of the parameters' gradients, and write the one by the input."""
         dz, dz_places, db = dy.array, dy.places, self.db_shares[share]
         if self._moves_gradient:
             dz, dz_places = self.desks[worker], from_tile(self.z_places, begin)
@@ -172,16 +182,18 @@ class ConvolutionStage(Stage):
             # Tiles are counted from the first, and the array may begin with a later one.
             first = (self.z_first[0] + dz_places[0] - self.z_places[0], *self.z_first[1:])
             convolution.convolve(
-                d_input.array, d_input.places, dz, first, self.z_taps, self.z_rows, (1, 1), self.flipped, self.flipped_taps,
-                self.no_bias, self.no_lowest, self.shape, begin, end, *self.dx_block,
+                d_input.array, d_input.places, dz, first, self.z_taps, self.z_rows, (1, 1), self.flipped,
+                self.flipped_taps, self.no_bias, self.no_lowest, self.shape, begin, end, *self.dx_block,
             )  # fmt: skip
 
     def parameters(self) -> dict[str, Variable]:
+        """Return the variables of ``gradients`` by their keys."""
         if not self.operation.trainable:
             return {}
         return {f"{self.key}{name}": variable for name, variable in self.operation.parameters.items()}
 
     def gradients(self, destinations: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the parameters' gradients."""
         found = {}
         for key, variable in self.parameters().items():
             gradient = found[key] = place_for(destinations, key, variable.value)

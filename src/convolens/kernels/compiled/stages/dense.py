@@ -33,17 +33,21 @@ class DenseStage(Stage):
 
     @property
     def products(self) -> int:
+        """Return the multiply-adds per image in forward."""
         return self.inputs * self.units
 
     def gradient_places(self) -> Places:
+        """Return where the gradient by the output is wanted."""
         return flat(self.output_shape)
 
     def allocate(self, room: Room) -> None:
+        """Get room for forward."""
         super().allocate(room)
         k, f = self.inputs, self.units
         self.x_taps, self.w_taps = blocks.steps(k, LANES), blocks.steps(k, f)
 
     def allocate_backward(self, room: Room) -> None:
+        """Get room for backward."""
         k, f = self.inputs, self.units
         self.z_taps, self.f_taps = blocks.steps(f, LANES), blocks.steps(f, 1)
         # One row per image, wide enough for a vector.
@@ -56,15 +60,18 @@ class DenseStage(Stage):
         self.dw = np.zeros((k, self.width), room.dtype) if self.width > f else None
 
     def prepare(self) -> None:
+        """Read the parameters."""
         self.w, self.b = self.operation.parameters["kernel"].value, self.bias()
 
     def forward(self, begin: int, end: int) -> None:
+        """Compute the output of some tiles."""
         block = blocks.dense_block(self.units, end - begin, self.w.dtype)
         dense.dense(
             self.y.array, self.x.array, self.w, self.b, self.x_taps, self.w_taps, self.lowest, begin, end, *block
         )
 
     def backward(self, worker: int, share: int, dy: Tiles, d_input: Tiles | None, begin: int, end: int) -> None:
+        """Add to the shares of the parameters' gradients, and write the one by the input."""
         if self.relu:
             cells.rectify_gradient(
                 dy.array, dy.places, self.y.array, self.y.places, self.zeros[:0], True, self.output_shape, begin, end
@@ -76,12 +83,14 @@ class DenseStage(Stage):
             )
 
     def finish(self, dy: Tiles, destinations: dict[str, np.ndarray]) -> None:
+        """Lay the gradient by the output out as rows."""
         if not self.operation.trainable:
             return
         dense.rows(self.dz_rows, dy.array.reshape(-1, self.units, LANES), self.db)
         self.result = place_for(destinations, f"{self.key}kernel", self.w)
 
     def finish_part(self, part: int, parts: int) -> None:
+        """Compute one of several parts of the kernel's gradient."""
         if not self.operation.trainable:
             return
         step = len(self.dw_block[0])
@@ -94,11 +103,13 @@ class DenseStage(Stage):
             )
 
     def parameters(self) -> dict[str, Variable]:
+        """Return the variables of ``gradients`` by their keys."""
         if not self.operation.trainable:
             return {}
         return {f"{self.key}{name}": variable for name, variable in self.operation.parameters.items()}
 
     def gradients(self, destinations: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the parameters' gradients."""
         found = {}
         for key, variable in self.parameters().items():
             if key.endswith("bias"):

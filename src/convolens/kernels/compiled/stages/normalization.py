@@ -10,7 +10,7 @@ from convolens.kernels.caches import BatchNormalizationCache
 from convolens.kernels.compiled import cells, windows
 from convolens.kernels.compiled.lanes import LANES
 from convolens.kernels.compiled.stages.base import Room, Stage, place_for
-from convolens.kernels.compiled.stages.convolution import Window, written_out, window_of, winners_for
+from convolens.kernels.compiled.stages.convolution import Window, window_of, winners_for, written_out
 from convolens.kernels.compiled.tiles import Shape, Tiles
 from convolens.kernels.geometry import Pair
 from convolens.kernels.operations import Operation
@@ -38,20 +38,24 @@ class PoolStage(Stage):
         super().__init__(operation, shape, (shape[0], *self.pooled), with_relu)
 
     def allocate(self, room: Room) -> None:
+        """Get room for forward."""
         super().allocate(room)
         self.winners = winners_for(room.tiles, self.window, self.output_shape)
         self.scale, self.shift = np.ones(self.shape[0], room.dtype), np.zeros(self.shape[0], room.dtype)
 
     def allocate_backward(self, room: Room) -> None:
+        """Get room for backward."""
         self.unused = [np.zeros(self.shape[0], room.dtype) for _ in range(room.workers)]
 
     def forward(self, begin: int, end: int) -> None:
+        """Compute the output of some tiles."""
         windows.pool(
             self.y.array, self.y.places, self.winners, self.x.array, self.x.places, self.scale, self.shift,
             self.lowest, self.shape, self.window, self.written, self.pooled, begin, end,
         )  # fmt: skip
 
     def backward(self, worker: int, share: int, dy: Tiles, d_input: Tiles | None, begin: int, end: int) -> None:
+        """Add to the shares of the parameters' gradients, and write the one by the input."""
         if d_input is not None:
             windows.unpool(
                 d_input.array, d_input.places, dy.array, dy.places, self.y.array, self.y.places, self.winners,
@@ -80,6 +84,7 @@ class BatchNormalizationStage(PoolStage):
         self.epsilon = operation.options["epsilon"]
 
     def allocate(self, room: Room) -> None:
+        """Get room for forward."""
         super().allocate(room)
         channels = self.shape[0]
         self.dtype = np.dtype(room.dtype)
@@ -92,6 +97,7 @@ class BatchNormalizationStage(PoolStage):
         self.sums = np.zeros((room.tiles, 2, channels))
 
     def prepare(self) -> None:
+        """Read the parameters."""
         if not self.of_batch:
             self.mean, self.variance = (
                 self.operation.parameters[name].value for name in ("moving_mean", "moving_variance")
@@ -99,9 +105,11 @@ class BatchNormalizationStage(PoolStage):
             self._set_affine()
 
     def gather(self, begin: int, end: int) -> None:
+        """Take the tiles' moments."""
         cells.moments(self.means, self.squares, self.x.array, self.x.places, self.shape, self.images, begin, end)
 
     def settle(self) -> None:
+        """Put the tiles' moments together."""
         # Chan, Golub and LeVeque's sum of the tiles' moments.
         count = self.cells_per_tile.sum()
         mean = (self.means * self.cells_per_tile).sum(axis=0) / count
@@ -118,15 +126,18 @@ class BatchNormalizationStage(PoolStage):
         self.shift = ((0 if beta is None else beta.value) - slope * self.mean).astype(self.dtype)
 
     def prepare_backward(self) -> None:
+        """Get ready for gradients."""
         self.of_one = self.of_x = np.zeros_like(self.mean)
 
     def gather_backward(self, dy: Tiles, begin: int, end: int) -> None:
+        """Take the tiles' sums of gradients."""
         windows.normalize_sums(
             self.sums, dy.array, dy.places, self.y.array, self.y.places, self.winners, self.x.array,
             self.x.places, self.mean, self.relu, self.shape, self.window, self.written, self.pooled, begin, end,
         )  # fmt: skip
 
     def settle_backward(self) -> None:
+        """Put the tiles' sums together."""
         self.dbeta, products = self.sums.sum(axis=0)
         self.dgamma = products * self.inverse
         if self.of_batch:
@@ -135,6 +146,7 @@ class BatchNormalizationStage(PoolStage):
             self.of_x = (slope * self.inverse * self.dgamma).astype(self.dtype)
 
     def backward(self, worker: int, share: int, dy: Tiles, d_input: Tiles | None, begin: int, end: int) -> None:
+        """Add to the shares of the parameters' gradients, and write the one by the input."""
         if d_input is None:
             return
         windows.normalize_gradient(
@@ -144,11 +156,13 @@ class BatchNormalizationStage(PoolStage):
         )  # fmt: skip
 
     def parameters(self) -> dict[str, Variable]:
+        """Return the variables of ``gradients`` by their keys."""
         names = ("gamma", "beta") if self.operation.trainable else ()
         given = self.operation.parameters
         return {f"{self.key}{name}": given[name] for name in names if name in given}
 
     def gradients(self, destinations: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the parameters' gradients."""
         found = {}
         for key, variable in self.parameters().items():
             found[key] = place_for(destinations, key, variable.value)
@@ -156,6 +170,7 @@ class BatchNormalizationStage(PoolStage):
         return found
 
     def cache(self) -> Any:
+        """Return what the moving averages are moved by."""
         return BatchNormalizationCache(
             x=self.x.array, gamma=None, use_beta=False, mean=self.mean, variance=self.variance, axis=-1,
             epsilon=self.epsilon, training=self.of_batch,
