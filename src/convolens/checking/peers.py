@@ -46,12 +46,12 @@ def _is_plain(step: Any, name: str) -> bool:
     return step.layer.parameters[name].regularizer is None
 
 
-def relative_difference(ours: Any, theirs: Any) -> float:
-    """Return the largest difference, in parts of the largest magnitude."""
+def relative_difference(ours: Any, theirs: Any, least: float = 1e-30) -> float:
+    """Return the largest difference, in parts of the largest magnitude, or of ``least`` where that is more."""
     ours, theirs = np.asarray(ours, float), np.asarray(theirs, float)
     if ours.shape != theirs.shape:
         return float("inf")
-    largest = max(float(np.max(np.abs(theirs), initial=0.0)), 1e-30)
+    largest = max(float(np.max(np.abs(theirs), initial=0.0)), least, 1e-30)
     return float(np.max(np.abs(ours - theirs), initial=0.0)) / largest
 
 
