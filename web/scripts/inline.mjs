@@ -41,7 +41,9 @@ const page = `<!doctype html>
 
 if (process.argv.includes('--verify')) {
   if (readFileSync(target, 'utf8') !== page) {
-    console.error('src/convolens/explainer/template.html is not what web/ builds: run "npm run build" in web/ and commit the result.');
+    console.error(
+      'src/convolens/explainer/template.html is not what web/ builds: run "npm run build" in web/ and commit the result.',
+    );
     process.exit(1);
   }
   console.log('the committed page is what the source builds');

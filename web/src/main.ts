@@ -8,7 +8,8 @@ import './ui/page.css';
 async function readRecord(): Promise<ExplainerRecord> {
   const text = document.getElementById('record')?.textContent;
   if (text) return JSON.parse(text);
-  if (import.meta.env.DEV) return (await fetch(`/records/${new URLSearchParams(location.search).get('r') ?? 'lenet5'}.json`)).json();
+  if (import.meta.env.DEV)
+    return (await fetch(`/records/${new URLSearchParams(location.search).get('r') ?? 'lenet5'}.json`)).json();
   throw new Error('this page holds no record. Make one with convolens.explain(model, x).save("page.html").');
 }
 
@@ -16,6 +17,7 @@ const target = document.getElementById('app')!;
 try {
   const record = await readRecord();
   const app = new App(record, await readTensors(record));
+  document.title = `${record.model.name}: convolens explainer`;
   target.replaceChildren();
   mount(Page, { target, props: { app } });
 } catch (error) {

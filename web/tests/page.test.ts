@@ -40,8 +40,15 @@ it('puts byte planes together', () => {
 
 describe('numbers', () => {
   it.each([
-    [0, 3, '0'], [1.23456, 3, '1.23'], [-0.012345, 3, '−0.012'], [123456, 3, '123456'], [1.5e-7, 3, '1.5e−7'], [NaN, 3, 'n/a'],
-    [-Infinity, 3, '−∞'], [0.1234567891, 9, '0.12345679'], [99.96, 3, '100.0'],
+    [0, 3, '0'],
+    [1.23456, 3, '1.23'],
+    [-0.012345, 3, '−0.012'],
+    [123456, 3, '123456'],
+    [1.5e-7, 3, '1.5e−7'],
+    [NaN, 3, 'n/a'],
+    [-Infinity, 3, '−∞'],
+    [0.1234567891, 9, '0.12345679'],
+    [99.96, 3, '100.0'],
   ])('%d with %d digits is %s', (value, digits, text) => expect(format(value, digits)).toBe(text));
 
   it('prints a table with common decimals and one power of ten', () => {
@@ -64,28 +71,59 @@ it('turns equations into MathML', () => {
   expect(parseMath('y_i = \\frac{a}{b^2}')).toEqual({
     tag: 'mrow',
     children: [
-      { tag: 'msub', children: [{ tag: 'mi', children: ['y'] }, { tag: 'mi', children: ['i'] }] },
+      {
+        tag: 'msub',
+        children: [
+          { tag: 'mi', children: ['y'] },
+          { tag: 'mi', children: ['i'] },
+        ],
+      },
       { tag: 'mo', children: ['='] },
       {
         tag: 'mfrac',
         children: [
           { tag: 'mrow', children: [{ tag: 'mi', children: ['a'] }] },
-          { tag: 'mrow', children: [{ tag: 'msup', children: [{ tag: 'mi', children: ['b'] }, { tag: 'mn', children: ['2'] }] }] },
+          {
+            tag: 'mrow',
+            children: [
+              {
+                tag: 'msup',
+                children: [
+                  { tag: 'mi', children: ['b'] },
+                  { tag: 'mn', children: ['2'] },
+                ],
+              },
+            ],
+          },
         ],
       },
     ],
   });
-  for (const lesson of Object.values(LESSONS)) for (const source of lesson.equations) expect(JSON.stringify(parseMath(source))).not.toContain('\\\\');
+  for (const lesson of Object.values(LESSONS))
+    for (const source of lesson.equations) expect(JSON.stringify(parseMath(source))).not.toContain('\\\\');
 });
 
 it('asks on the worksheet and answers with the rounded numbers', () => {
-  const terms = [[1.004, 2], [0.5, -1.006], [0, 3], [2, 0.25]].map(([a, b]) => ({ a, b, product: a * b, label: '' }));
+  const terms = [
+    [1.004, 2],
+    [0.5, -1.006],
+    [0, 3],
+    [2, 0.25],
+  ].map(([a, b]) => ({ a, b, product: a * b, label: '' }));
   const sum = terms.reduce((s, t) => s + t.product, 0);
   const names = { a: 'x', b: 'w', product: 'x·w' };
   const explanation: Explanation = {
-    target: 'y[0]', equation: 'conv2d', rects: [], result: sum - 0.5,
+    target: 'y[0]',
+    equation: 'conv2d',
+    rects: [],
+    result: sum - 0.5,
     groups: [{ title: 'channel 0', names, rows: 2, columns: 2, terms, sum, channel: 0 }],
-    lines: [{ label: 'Σ', value: sum }, { label: '+ b[0]', value: -0.5 }, { label: 'z', value: sum - 0.5 }, { label: 'y = relu(z)', value: sum - 0.5 }],
+    lines: [
+      { label: 'Σ', value: sum },
+      { label: '+ b[0]', value: -0.5 },
+      { label: 'z', value: sum - 0.5 },
+      { label: 'y = relu(z)', value: sum - 0.5 },
+    ],
   };
   const sheet = worksheet(explanation, 'A window');
   // 1·2 + 0.5·(−1.01) + 0·3 + 2·0.25 = 1.995 (two decimals: 2), and 0.5 less with the bias.
@@ -97,7 +135,14 @@ it('asks on the worksheet and answers with the rounded numbers', () => {
 });
 
 it('computes no layer with a setting it does not know', () => {
-  const layer = { name: 'a', class: 'Activation', options: { name: 'my own' }, activation: null, parameters: [], functions: [] };
+  const layer = {
+    name: 'a',
+    class: 'Activation',
+    options: { name: 'my own' },
+    activation: null,
+    parameters: [],
+    functions: [],
+  };
   expect(operationOf(layer)).toBeUndefined();
   expect(operationOf({ ...layer, options: { name: 'relu' } })).toBeDefined();
   expect(operationOf({ ...layer, class: 'Conv2DWithMarkup' })).toBeUndefined();

@@ -57,11 +57,17 @@ const elementwise = new Map<string, Elementwise>([
   ['relu6', { f: (x) => Math.min(Math.max(x, 0), 6), slope: (x) => (x > 0 && x < 6 ? 1 : 0) }],
   [
     'leaky_relu',
-    { f: (x, o) => (x > 0 ? x : (o.negative_slope ?? 0.2) * x), slope: (x, _, o) => (x > 0 ? 1 : (o.negative_slope ?? 0.2)) },
+    {
+      f: (x, o) => (x > 0 ? x : (o.negative_slope ?? 0.2) * x),
+      slope: (x, _, o) => (x > 0 ? 1 : (o.negative_slope ?? 0.2)),
+    },
   ],
   [
     'elu',
-    { f: (x, o) => (x > 0 ? x : (o.alpha ?? 1) * Math.expm1(x)), slope: (x, _, o) => (x > 0 ? 1 : (o.alpha ?? 1) * Math.exp(x)) },
+    {
+      f: (x, o) => (x > 0 ? x : (o.alpha ?? 1) * Math.expm1(x)),
+      slope: (x, _, o) => (x > 0 ? 1 : (o.alpha ?? 1) * Math.exp(x)),
+    },
   ],
   [
     'selu',
@@ -91,10 +97,7 @@ const elementwise = new Map<string, Elementwise>([
   ['softplus', { f: softplus, slope: (x) => sigmoid(x) }],
   ['softsign', { f: (x) => x / (1 + Math.abs(x)), slope: (x) => 1 / (1 + Math.abs(x)) ** 2 }],
   ['sigmoid', { f: sigmoid, slope: (_, y) => y * (1 - y) }],
-  [
-    'hard_sigmoid',
-    { f: (x) => Math.min(Math.max(x / 6 + 0.5, 0), 1), slope: (x) => (x > -3 && x < 3 ? 1 / 6 : 0) },
-  ],
+  ['hard_sigmoid', { f: (x) => Math.min(Math.max(x / 6 + 0.5, 0), 1), slope: (x) => (x > -3 && x < 3 ? 1 / 6 : 0) }],
   ['tanh', { f: Math.tanh, slope: (_, y) => 1 - y * y }],
   ['exponential', { f: Math.exp, slope: (_, y) => y }],
 ]);
@@ -114,7 +117,8 @@ export function activationForward(x: Tensor, options: ActivationOptions): Tensor
     const largest = row.reduce((a, b) => Math.max(a, b), -Infinity);
     const total = row.reduce((sum, value) => sum + Math.exp(value - largest), 0);
     for (let i = 0; i < n; i++)
-      y.data[start + i] = options.name === 'softmax' ? Math.exp(row[i] - largest) / total : row[i] - largest - Math.log(total);
+      y.data[start + i] =
+        options.name === 'softmax' ? Math.exp(row[i] - largest) / total : row[i] - largest - Math.log(total);
   }
   return y;
 }

@@ -69,7 +69,10 @@ const convolution = ({ forward, backward }: Convolution): Operation => ({
 
 const pointwise = (w: Tensor): conv.ConvolutionOptions & { kernel: Tensor } => ({
   strides: [1, 1],
-  pads: [[0, 0], [0, 0]],
+  pads: [
+    [0, 0],
+    [0, 0],
+  ],
   dilation: [1, 1],
   groups: 1,
   kernel: w,
@@ -77,20 +80,37 @@ const pointwise = (w: Tensor): conv.ConvolutionOptions & { kernel: Tensor } => (
 
 const separable: Operation = {
   forward({ inputs: [x], parameters: p, options }) {
-    const middle = conv.depthwiseConv2dForward(x, need(p, 'depthwise_kernel'), null, options as conv.ConvolutionOptions);
+    const middle = conv.depthwiseConv2dForward(
+      x,
+      need(p, 'depthwise_kernel'),
+      null,
+      options as conv.ConvolutionOptions,
+    );
     const w = need(p, 'pointwise_kernel');
     return { output: conv.conv2dForward(middle, w, get(p, 'bias'), pointwise(w)), cache: middle };
   },
   backward(dy, { inputs: [x], parameters: p, options }, { cache }) {
     const w = need(p, 'pointwise_kernel');
     const second = conv.conv2dBackward(dy, cache as Tensor, w, pointwise(w));
-    const first = conv.depthwiseConv2dBackward(second.dx, x, need(p, 'depthwise_kernel'), options as conv.ConvolutionOptions);
-    const gradients = { depthwise_kernel: first.dw, pointwise_kernel: second.dw, bias: p.has('bias') ? second.db : null };
+    const first = conv.depthwiseConv2dBackward(
+      second.dx,
+      x,
+      need(p, 'depthwise_kernel'),
+      options as conv.ConvolutionOptions,
+    );
+    const gradients = {
+      depthwise_kernel: first.dw,
+      pointwise_kernel: second.dw,
+      bias: p.has('bias') ? second.db : null,
+    };
     return { inputs: [first.dx], gradients };
   },
 };
 
-const maxPooling = (settings: (x: Tensor, o: Options) => pool.PoolingOptions, shape: (y: Tensor, o: Options) => number[]): Operation => ({
+const maxPooling = (
+  settings: (x: Tensor, o: Options) => pool.PoolingOptions,
+  shape: (y: Tensor, o: Options) => number[],
+): Operation => ({
   forward: ({ inputs: [x], options }) => {
     const { y, winner } = pool.maxPool2dForward(x, settings(x, options));
     return { output: reshaped(y, shape(y, options)), cache: winner };
@@ -98,7 +118,10 @@ const maxPooling = (settings: (x: Tensor, o: Options) => pool.PoolingOptions, sh
   backward: (dy, { inputs: [x] }, { cache }) => ({ inputs: [pool.maxPool2dBackward(dy, x, cache as Int32Array)] }),
 });
 
-const averagePooling = (settings: (x: Tensor, o: Options) => pool.PoolingOptions, shape: (y: Tensor, o: Options) => number[]): Operation =>
+const averagePooling = (
+  settings: (x: Tensor, o: Options) => pool.PoolingOptions,
+  shape: (y: Tensor, o: Options) => number[],
+): Operation =>
   simple(
     (x, o) => {
       const y = pool.averagePool2dForward(x, settings(x, o));
@@ -116,12 +139,21 @@ const batchNormalization: Operation = {
   forward({ inputs: [x], parameters: p, options }) {
     const moving = { mean: need(p, 'moving_mean'), variance: need(p, 'moving_variance') };
     const { y, cache } = norm.batchNormalizationForward(
-      x, get(p, 'gamma'), get(p, 'beta'), moving, options.epsilon, options.training,
+      x,
+      get(p, 'gamma'),
+      get(p, 'beta'),
+      moving,
+      options.epsilon,
+      options.training,
     );
     return { output: y, cache };
   },
   backward(dy, { parameters: p }, { cache }) {
-    const { dx, dgamma, dbeta } = norm.batchNormalizationBackward(dy, get(p, 'gamma'), cache as norm.NormalizationCache);
+    const { dx, dgamma, dbeta } = norm.batchNormalizationBackward(
+      dy,
+      get(p, 'gamma'),
+      cache as norm.NormalizationCache,
+    );
     return { inputs: [dx], gradients: { gamma: p.has('gamma') ? dgamma : null, beta: p.has('beta') ? dbeta : null } };
   },
 };
@@ -132,7 +164,11 @@ const layerNormalization: Operation = {
     return { output: y, cache };
   },
   backward(dy, { parameters: p }, { cache }) {
-    const { dx, dgamma, dbeta } = norm.layerNormalizationBackward(dy, get(p, 'gamma'), cache as norm.NormalizationCache);
+    const { dx, dgamma, dbeta } = norm.layerNormalizationBackward(
+      dy,
+      get(p, 'gamma'),
+      cache as norm.NormalizationCache,
+    );
     return { inputs: [dx], gradients: { gamma: p.has('gamma') ? dgamma : null, beta: p.has('beta') ? dbeta : null } };
   },
 };
@@ -149,9 +185,16 @@ const activation = simple(
   (x, o) => activationForward(x, o as ActivationOptions),
   (dy, x, y, o) => activationBackward(dy, x, y, o as ActivationOptions),
 );
-const identity = simple((x) => x, (dy) => dy);
-const newShape = simple((x, o) => reshaped(x, o.target_shape), (dy, x) => reshaped(dy, x.shape));
-const perChannel = (value: number | number[], i: number): number => (Array.isArray(value) ? value[i % value.length] : value);
+const identity = simple(
+  (x) => x,
+  (dy) => dy,
+);
+const newShape = simple(
+  (x, o) => reshaped(x, o.target_shape),
+  (dy, x) => reshaped(dy, x.shape),
+);
+const perChannel = (value: number | number[], i: number): number =>
+  Array.isArray(value) ? value[i % value.length] : value;
 
 export const operations = new Map<string, Operation>([
   ['Conv2D', convolution({ forward: conv.conv2dForward, backward: conv.conv2dBackward })],
@@ -171,7 +214,13 @@ export const operations = new Map<string, Operation>([
   ),
   ['Flatten', newShape],
   ['Reshape', newShape],
-  ['ZeroPadding2D', simple((x, o) => shaping.padForward(x, o.pads), (dy, x, _, o) => shaping.padBackward(dy, x, o.pads))],
+  [
+    'ZeroPadding2D',
+    simple(
+      (x, o) => shaping.padForward(x, o.pads),
+      (dy, x, _, o) => shaping.padBackward(dy, x, o.pads),
+    ),
+  ],
   [
     'Cropping2D',
     simple(

@@ -45,14 +45,15 @@ export function lossOf(
 
   if (kind === 'BinaryCrossentropy') {
     if (z) {
-      const cost = (i: number) => Math.max(z.data[i], 0) - z.data[i] * t[i] + Math.log1p(Math.exp(-Math.abs(z.data[i])));
+      const cost = (i: number) =>
+        Math.max(z.data[i], 0) - z.data[i] * t[i] + Math.log1p(Math.exp(-Math.abs(z.data[i])));
       const p = activationForward(z, { name: 'sigmoid' });
       return { value: sum(cost) / n, gradient: map(p, (pi, i) => (pi - t[i]) / n) };
     }
     const p = output.data.map(clipped);
     return {
       value: sum((i) => -t[i] * Math.log(p[i]) - (1 - t[i]) * Math.log(1 - p[i])) / n,
-      gradient: map(output, (raw, i) => ((inside(raw) * (p[i] - t[i])) / (p[i] * (1 - p[i]))) / n),
+      gradient: map(output, (raw, i) => (inside(raw) * (p[i] - t[i])) / (p[i] * (1 - p[i])) / n),
     };
   }
   if (isCrossentropy(kind)) {

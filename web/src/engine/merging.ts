@@ -15,7 +15,10 @@ const extremum = (pick: (...values: number[]) => number): Merge => ({
 export const merges = new Map<string, Merge>([
   ['Add', { f: (v) => v.reduce((a, b) => a + b), slope: () => 1 }],
   ['Subtract', { f: ([a, b]) => a - b, slope: (_, k) => (k ? -1 : 1) }],
-  ['Multiply', { f: (v) => v.reduce((a, b) => a * b), slope: (v, k) => v.reduce((p, x, i) => (i === k ? p : p * x), 1) }],
+  [
+    'Multiply',
+    { f: (v) => v.reduce((a, b) => a * b), slope: (v, k) => v.reduce((p, x, i) => (i === k ? p : p * x), 1) },
+  ],
   ['Average', { f: (v) => v.reduce((a, b) => a + b) / v.length, slope: (v) => 1 / v.length }],
   ['Maximum', extremum(Math.max)],
   ['Minimum', extremum(Math.min)],
@@ -23,7 +26,8 @@ export const merges = new Map<string, Merge>([
 
 const at = (inputs: Tensor[], i: number): number[] => inputs.map((x) => x.data[i]);
 
-export const mergeForward = (inputs: Tensor[], merge: Merge): Tensor => map(inputs[0], (_, i) => merge.f(at(inputs, i)));
+export const mergeForward = (inputs: Tensor[], merge: Merge): Tensor =>
+  map(inputs[0], (_, i) => merge.f(at(inputs, i)));
 
 export const mergeBackward = (dy: Tensor, inputs: Tensor[], merge: Merge): Tensor[] =>
   inputs.map((_, k) => map(dy, (d, i) => d * merge.slope(at(inputs, i), k)));

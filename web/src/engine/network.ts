@@ -95,7 +95,7 @@ function lossSeeds({ record, targets }: Network, values: Values): { seeds: Seed[
     const { output, z } = values.nodes[spec.node];
     const target = targets[i];
     if (!output || !target || !knowsLoss(spec.class)) return { seeds: [], loss: null };
-    const logits = spec.fused ? logitsOf(record, values, spec.node) ?? z : null;
+    const logits = spec.fused ? (logitsOf(record, values, spec.node) ?? z) : null;
     const { value, gradient } = lossOf(spec.class, spec.options, output, target, logits);
     const weighted = (d: Tensor): Tensor => map(d, (v) => v * spec.weight);
     const before = spec.fused && isCrossentropy(spec.class);

@@ -52,7 +52,9 @@ export function batchNormalizationBackward(dy: Tensor, gamma: Tensor | null, cac
   const dx = tensor(dy.shape);
   for (let i = 0; i < dx.data.length; i++) {
     const f = i % features;
-    const centred = cache.batch ? dy.data[i] - dbeta.data[f] / count - (cache.xhat[i] * dgamma.data[f]) / count : dy.data[i];
+    const centred = cache.batch
+      ? dy.data[i] - dbeta.data[f] / count - (cache.xhat[i] * dgamma.data[f]) / count
+      : dy.data[i];
     dx.data[i] = (gamma ? gamma.data[f] : 1) * cache.inverse[f] * centred;
   }
   return { dx, dgamma, dbeta };

@@ -8,7 +8,12 @@ export interface PoolingOptions {
 }
 
 /** The rows and columns of the input that the window of output cell `(oy, ox)` covers; cells of padding are left out. */
-export function poolingWindow([h, w]: readonly number[], { pool_size, strides, pads }: PoolingOptions, oy: number, ox: number) {
+export function poolingWindow(
+  [h, w]: readonly number[],
+  { pool_size, strides, pads }: PoolingOptions,
+  oy: number,
+  ox: number,
+) {
   const top = oy * strides[0] - pads[0][0];
   const left = ox * strides[1] - pads[1][0];
   return {
@@ -87,5 +92,8 @@ export function averagePool2dBackward(dy: Tensor, x: Tensor, options: PoolingOpt
 export const wholeMap = (shape: readonly number[]): PoolingOptions => ({
   pool_size: [shape[0], shape[1]],
   strides: [1, 1],
-  pads: [[0, 0], [0, 0]],
+  pads: [
+    [0, 0],
+    [0, 0],
+  ],
 });

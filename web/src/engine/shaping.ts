@@ -15,11 +15,17 @@ export function paddingSources([h, w, c]: readonly number[], pads: Pads): { shap
   return { shape, source };
 }
 
-export const negated = ([[top, bottom], [left, right]]: Pads): Pads => [[-top, -bottom], [-left, -right]];
+export const negated = ([[top, bottom], [left, right]]: Pads): Pads => [
+  [-top, -bottom],
+  [-left, -right],
+];
 
 export function padForward(x: Tensor, pads: Pads): Tensor {
   const { shape, source } = paddingSources(x.shape, pads);
-  return tensor(shape, Float64Array.from(source, (i) => (i < 0 ? 0 : x.data[i])));
+  return tensor(
+    shape,
+    Float64Array.from(source, (i) => (i < 0 ? 0 : x.data[i])),
+  );
 }
 
 export function padBackward(dy: Tensor, x: Tensor, pads: Pads): Tensor {

@@ -21,7 +21,8 @@ export function feeds(context: Context, node: number, channel: number): Feed[] {
     const [rows, columns] = kernel.shape.slice(-2);
     let sum = 0;
     let count = 0;
-    for (let tap = 0; tap < kernel.data.length / (rows * columns); tap++, count++) sum += kernel.data[(tap * rows + c) * columns + f];
+    for (let tap = 0; tap < kernel.data.length / (rows * columns); tap++, count++)
+      sum += kernel.data[(tap * rows + c) * columns + f];
     return sum / count;
   };
   switch (at.layer.class) {

@@ -20,13 +20,25 @@ export function explainLoss(context: Context, k: number): LossView | null {
   const loss = context.record.losses[k];
   const [output, target] = [context.values.nodes[loss.node].output, context.targets[k]];
   if (!output || !target) return null;
-  const logits = loss.fused ? logitsOf(context.record, context.values, loss.node) : loss.options.from_logits ? output : null;
+  const logits = loss.fused
+    ? logitsOf(context.record, context.values, loss.node)
+    : loss.options.from_logits
+      ? output
+      : null;
   const n = output.data.length;
   const targets = [...targetDistribution(loss.class, target, n, loss.options.label_smoothing ?? 0).data];
   const { value, gradient } = lossOf(loss.class, loss.options, output, target, logits);
   const name = loss.class === 'BinaryCrossentropy' ? 'sigmoid' : 'softmax';
   const probabilities = [...(loss.options.from_logits ? activationForward(output, { name }) : output).data];
-  return { class: loss.class, logits: logits && [...logits.data], probabilities, targets, gradient: [...gradient.data], value, lines: lossLines(loss.class, probabilities, targets, value) };
+  return {
+    class: loss.class,
+    logits: logits && [...logits.data],
+    probabilities,
+    targets,
+    gradient: [...gradient.data],
+    value,
+    lines: lossLines(loss.class, probabilities, targets, value),
+  };
 }
 
 function lossLines(kind: string, p: number[], t: number[], value: number): Line[] {
@@ -73,7 +85,9 @@ export function walk(context: Context, node: number, index: number[]): Link[] {
   while (at) {
     const { values } = context;
     const here: Place = at;
-    const gate: Explanation | null = layerOf(context.record, at.node).activation ? explainGate(context, at.node, at.index) : null;
+    const gate: Explanation | null = layerOf(context.record, at.node).activation
+      ? explainGate(context, at.node, at.index)
+      : null;
     const gradient = read(values.nodes[at.node].d_output, at.index);
     const best: { to: { node: number; input: number }; sent: number } | undefined = consumers[at.node]
       .map((to) => ({ to, sent: Math.abs(read(values.nodes[to.node].d_inputs[to.input], here.index)) }))
@@ -84,7 +98,10 @@ export function walk(context: Context, node: number, index: number[]): Link[] {
     }
     const explanation = explainInputGradient(context, best.to.node, best.to.input, at.index);
     const terms = explanation.groups.flatMap((group) => group.terms).filter((term) => term.from);
-    const through = terms.reduce<Term | null>((a, b) => (!a || Math.abs(b.product) > Math.abs(a.product) ? b : a), null);
+    const through = terms.reduce<Term | null>(
+      (a, b) => (!a || Math.abs(b.product) > Math.abs(a.product) ? b : a),
+      null,
+    );
     links.push({ ...at, gradient, consumer: best.to.node, explanation, through, gate });
     const [rect] = explanation.rects;
     const shape: number[] = context.record.nodes[best.to.node].shape;

@@ -99,7 +99,8 @@ export function unflat(shape: readonly number[], position: number): number[] {
   return index;
 }
 
-export const read = (x: Tensor | null | undefined, index: readonly number[]): number => (x ? x.data[flat(x.shape, index)] : NaN);
+export const read = (x: Tensor | null | undefined, index: readonly number[]): number =>
+  x ? x.data[flat(x.shape, index)] : NaN;
 export const indexed = (name: string, index: readonly number[]): string => `${name}[${index.join(', ')}]`;
 
 /** A rectangle over one cell of any shape: a vector is a row of cells. */

@@ -1,12 +1,29 @@
 /** How the gradient of one weight is made: everywhere it was used, what it saw times what came back. */
 import type { NormalizationCache } from '../engine/normalization';
 import type { Tensor } from '../engine/tensor';
-import { indexed, inputOf, lookAt, read, sumOf, total, type At, type Context, type Explanation, type Group, type Term } from './types';
+import {
+  indexed,
+  inputOf,
+  lookAt,
+  read,
+  sumOf,
+  total,
+  type At,
+  type Context,
+  type Explanation,
+  type Group,
+  type Term,
+} from './types';
 
 const names = { a: 'x', b: 'dy', product: 'x·dy' };
 
 function positions(
-  at: At, x: Tensor, dy: Tensor, [ky, kx]: number[], a: (iy: number, ix: number) => number[], b: (oy: number, ox: number) => number[],
+  at: At,
+  x: Tensor,
+  dy: Tensor,
+  [ky, kx]: number[],
+  a: (iy: number, ix: number) => number[],
+  b: (oy: number, ox: number) => number[],
   swapped = false,
 ): Group {
   const o = at.options;
@@ -41,7 +58,15 @@ function channelSum(dy: Tensor, f: number): Group {
     terms.push({ a: 1, b: dy.data[i], product: dy.data[i], label: indexed('dy', index), from: index });
   }
   const [rows, columns] = dy.shape.length === 3 ? [dy.shape[0], dy.shape[1]] : [terms.length, 1];
-  return { title: `${terms.length} positions`, names: { a: '', b: 'dy', product: 'dy' }, rows, columns, terms, sum: sumOf(terms), channel: f };
+  return {
+    title: `${terms.length} positions`,
+    names: { a: '', b: 'dy', product: 'dy' },
+    rows,
+    columns,
+    terms,
+    sum: sumOf(terms),
+    channel: f,
+  };
 }
 
 function scaleSum(at: At, dy: Tensor, f: number): Group {
@@ -61,7 +86,15 @@ function denseTerms(x: Tensor, dy: Tensor, [n, f]: number[]): Group {
     const [a, b] = [x.data[row * inputs + n], dy.data[row * units + f]];
     return { a, b, product: a * b, label: `x[${n}] · dy[${f}]`, from: dy.shape.length === 1 ? [f] : undefined };
   });
-  return { title: terms.length === 1 ? 'used once' : `${terms.length} positions`, names, rows: terms.length, columns: 1, terms, sum: sumOf(terms), channel: 0 };
+  return {
+    title: terms.length === 1 ? 'used once' : `${terms.length} positions`,
+    names,
+    rows: terms.length,
+    columns: 1,
+    terms,
+    sum: sumOf(terms),
+    channel: 0,
+  };
 }
 
 function callGroup(at: At, name: string, index: number[], dy: Tensor): Group | null {
@@ -76,14 +109,36 @@ function callGroup(at: At, name: string, index: number[], dy: Tensor): Group | n
     case 'Conv2D': {
       const [, , perGroup, filters] = at.parameters.get('kernel')!.shape;
       const c = Math.floor(f / (filters / at.options.groups)) * perGroup + index[2];
-      return positions(at, x, dy, index, (iy, ix) => [iy, ix, c], (oy, ox) => [oy, ox, f]);
+      return positions(
+        at,
+        x,
+        dy,
+        index,
+        (iy, ix) => [iy, ix, c],
+        (oy, ox) => [oy, ox, f],
+      );
     }
     case 'DepthwiseConv2D': {
       const multiplier = at.parameters.get('kernel')!.shape[3];
-      return positions(at, x, dy, index, (iy, ix) => [iy, ix, index[2]], (oy, ox) => [oy, ox, index[2] * multiplier + f]);
+      return positions(
+        at,
+        x,
+        dy,
+        index,
+        (iy, ix) => [iy, ix, index[2]],
+        (oy, ox) => [oy, ox, index[2] * multiplier + f],
+      );
     }
     case 'Conv2DTranspose':
-      return positions(at, x, dy, index, (iy, ix) => [iy, ix, f], (oy, ox) => [oy, ox, index[2]], true);
+      return positions(
+        at,
+        x,
+        dy,
+        index,
+        (iy, ix) => [iy, ix, f],
+        (oy, ox) => [oy, ox, index[2]],
+        true,
+      );
     case 'SeparableConv2D':
       if (name !== 'pointwise_kernel') return null;
       return denseTerms(at.context.values.nodes[at.node].cache as Tensor, dy, [index[2], f]);
@@ -101,18 +156,30 @@ export function explainWeight(context: Context, layer: number, name: string, ind
   const groups = calls.flatMap((node) => {
     const dy = values.nodes[node].d_z;
     const group = dy ? callGroup(lookAt(context, node), name, index, dy) : null;
-    return group ? [{ ...group, title: calls.length > 1 ? `${record.nodes[node].name}: ${group.title}` : group.title }] : [];
+    return group
+      ? [{ ...group, title: calls.length > 1 ? `${record.nodes[node].name}: ${group.title}` : group.title }]
+      : [];
   });
   const recorded = read(values.gradients[layer].get(name), index);
   if (!groups.length)
-    return { target, groups, lines: [{ label: 'recorded', value: recorded }], rects: [], equation: 'weight', result: recorded, note: 'The page does not write this sum out.' };
+    return {
+      target,
+      groups,
+      lines: [{ label: 'recorded', value: recorded }],
+      rects: [],
+      equation: 'weight',
+      result: recorded,
+      note: 'The page does not write this sum out.',
+    };
   const sum = total(groups);
   const { l1 = 0, l2 = 0 } = settings ?? {};
   const w = read(context.parameters[layer].get(name), index);
   const penalty = l1 * Math.sign(w) + 2 * l2 * w;
   const lines = [
     { label: 'Σ over the positions', value: sum },
-    ...(l1 || l2 ? [{ label: '+ regulariser', value: penalty, how: `l1·sign(w) + 2·l2·w, w = ${w.toPrecision(4)}` }] : []),
+    ...(l1 || l2
+      ? [{ label: '+ regulariser', value: penalty, how: `l1·sign(w) + 2·l2·w, w = ${w.toPrecision(4)}` }]
+      : []),
     { label: target, value: sum + penalty },
   ];
   return { target, groups, lines, rects: [], equation: 'weight', result: sum + penalty };

@@ -94,7 +94,10 @@ function reach(record: ExplainerRecord, node: number, input: number, axis: 0 | 1
   const from = record.nodes[record.nodes[node].inputs[input]].shape;
   const whole: Range = [0, (from.length === 3 ? from[axis] : 1) - 1];
   const kernel = layer.parameters.find((p) => p.name.endsWith('kernel') && p.name !== 'pointwise_kernel');
-  const window = (k: number, s: number, pad: number, d: number): Range => [range[0] * s - pad, range[1] * s - pad + (k - 1) * d];
+  const window = (k: number, s: number, pad: number, d: number): Range => [
+    range[0] * s - pad,
+    range[1] * s - pad + (k - 1) * d,
+  ];
   switch (layer.class) {
     case 'Conv2D':
     case 'DepthwiseConv2D':
@@ -132,15 +135,22 @@ function reach(record: ExplainerRecord, node: number, input: number, axis: 0 | 1
 export function receptiveField(record: ExplainerRecord, node: number, index: number[]): (Region | null)[] {
   const regions: (Region | null)[] = record.nodes.map(() => null);
   const { shape } = record.nodes[node];
-  regions[node] = shape.length === 3 ? { rows: [index[0], index[0]], columns: [index[1], index[1]] } : { rows: [0, 0], columns: [0, 0] };
+  regions[node] =
+    shape.length === 3
+      ? { rows: [index[0], index[0]], columns: [index[1], index[1]] }
+      : { rows: [0, 0], columns: [0, 0] };
   for (let k = node; k >= 0; k--) {
     const region = regions[k];
     if (!region) continue;
     record.nodes[k].inputs.forEach((from, input) => {
-      const found = { rows: reach(record, k, input, 0, region.rows), columns: reach(record, k, input, 1, region.columns) };
+      const found = {
+        rows: reach(record, k, input, 0, region.rows),
+        columns: reach(record, k, input, 1, region.columns),
+      };
       const { h, w } = extent(record.nodes[from].shape);
       const cut = (range: Range, n: number): Range => [Math.max(range[0], 0), Math.min(range[1], n - 1)];
-      const clipped: Region = record.nodes[from].shape.length === 3 ? { rows: cut(found.rows, h), columns: cut(found.columns, w) } : found;
+      const clipped: Region =
+        record.nodes[from].shape.length === 3 ? { rows: cut(found.rows, h), columns: cut(found.columns, w) } : found;
       regions[from] = joined(regions[from], clipped);
     });
   }

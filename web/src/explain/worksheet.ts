@@ -40,7 +40,9 @@ class Rounding {
 
   text(value: number): string {
     const rounded = this.round(value);
-    return rounded === 0 ? '0' : String(Math.abs(rounded) < 1e-4 ? rounded.toFixed(this.decimals) : rounded).replace('-', '−');
+    return rounded === 0
+      ? '0'
+      : String(Math.abs(rounded) < 1e-4 ? rounded.toFixed(this.decimals) : rounded).replace('-', '−');
   }
 }
 
@@ -58,11 +60,16 @@ export function worksheet(explanation: Explanation, title: string): Worksheet {
   const all = explanation.groups.reduce((sum, group) => sum + group.sum * (group.factor?.value ?? 1), 0);
   const factors = chosen.map((group) => group.factor);
   const shown = chosen.reduce((sum, group) => sum + group.sum * (group.factor?.value ?? 1), 0);
-  const hidden = chosen.reduce((sum, group) => sum + group.terms.slice(MOST_TERMS).reduce((s, term) => s + term.product, 0), 0);
+  const hidden = chosen.reduce(
+    (sum, group) => sum + group.terms.slice(MOST_TERMS).reduce((s, term) => s + term.product, 0),
+    0,
+  );
   const rest = round(all - shown + hidden);
   const given = [
     ...factors.flatMap((factor) => (factor ? [{ label: factor.name, value: text(factor.value) }] : [])),
-    ...(explanation.groups.length > chosen.length || hidden ? [{ label: 'everything else together', value: text(rest) }] : []),
+    ...(explanation.groups.length > chosen.length || hidden
+      ? [{ label: 'everything else together', value: text(rest) }]
+      : []),
   ];
   let total = sums.reduce((sum, value, i) => sum + value * round(factors[i]?.value ?? 1), 0) + rest;
   const asked = [{ label: 'the whole sum', answer: text(total) }];
@@ -79,8 +86,10 @@ export function worksheet(explanation: Explanation, title: string): Worksheet {
 
 function partOf(group: Group, numbers: Rounding): { part: SheetPart; sum: number } {
   const cut = group.terms.slice(0, MOST_TERMS);
-  const order = group.columns === 1 ? [...group.terms].sort((a, b) => Math.abs(b.product) - Math.abs(a.product)).slice(0, 10) : cut;
-  const [rows, columns] = group.columns === 1 || order.length < group.terms.length ? [order.length, 1] : [group.rows, group.columns];
+  const order =
+    group.columns === 1 ? [...group.terms].sort((a, b) => Math.abs(b.product) - Math.abs(a.product)).slice(0, 10) : cut;
+  const [rows, columns] =
+    group.columns === 1 || order.length < group.terms.length ? [order.length, 1] : [group.rows, group.columns];
   const [a, b] = [new Rounding(order.map((term) => term.a)), new Rounding(order.map((term) => term.b))];
   const products = order.map((term) => Number((a.round(term.a) * b.round(term.b)).toFixed(a.decimals + b.decimals)));
   const table = (name: string, cells: string[], blank: boolean): SheetTable => ({ name, rows, columns, cells, blank });
@@ -88,9 +97,26 @@ function partOf(group: Group, numbers: Rounding): { part: SheetPart; sum: number
   const part = {
     title: group.title,
     tables: [
-      table(group.names.a, order.map((term) => a.text(term.a)), false),
-      table(group.names.b, order.map((term) => b.text(term.b)), false),
-      table(group.names.product, products.map((product) => (Math.abs(product) < 1e-4 && product ? product.toFixed(a.decimals + b.decimals) : String(product)).replace('-', '−')), true),
+      table(
+        group.names.a,
+        order.map((term) => a.text(term.a)),
+        false,
+      ),
+      table(
+        group.names.b,
+        order.map((term) => b.text(term.b)),
+        false,
+      ),
+      table(
+        group.names.product,
+        products.map((product) =>
+          (Math.abs(product) < 1e-4 && product ? product.toFixed(a.decimals + b.decimals) : String(product)).replace(
+            '-',
+            '−',
+          ),
+        ),
+        true,
+      ),
     ],
     sum: { label: `Σ ${group.names.product}`, answer: numbers.text(sum) },
   };
@@ -100,12 +126,23 @@ function partOf(group: Group, numbers: Rounding): { part: SheetPart; sum: number
 function withoutProducts(explanation: Explanation, title: string): Worksheet {
   const text = (value: number) => new Rounding([value]).text(value);
   const lines = explanation.lines;
-  const parts = explanation.groups.filter((group) => group.columns <= 11 && group.terms.length <= MOST_TERMS).map((group): SheetPart => {
-    const cells = group.terms.map((term) => text(term.a));
-    return { title: group.title, tables: [{ name: group.names.a, rows: group.rows, columns: group.columns, cells, blank: false }], sum: { label: `Σ ${group.names.product}`, answer: text(group.sum) } };
-  });
+  const parts = explanation.groups
+    .filter((group) => group.columns <= 11 && group.terms.length <= MOST_TERMS)
+    .map((group): SheetPart => {
+      const cells = group.terms.map((term) => text(term.a));
+      return {
+        title: group.title,
+        tables: [{ name: group.names.a, rows: group.rows, columns: group.columns, cells, blank: false }],
+        sum: { label: `Σ ${group.names.product}`, answer: text(group.sum) },
+      };
+    });
   const last = lines[lines.length - 1];
-  const given = parts.length ? [] : lines.slice(0, -1).filter((line) => !/=/.test(line.label)).map((line) => ({ label: line.label, value: text(line.value) }));
+  const given = parts.length
+    ? []
+    : lines
+        .slice(0, -1)
+        .filter((line) => !/=/.test(line.label))
+        .map((line) => ({ label: line.label, value: text(line.value) }));
   return { title, parts, given, asked: last ? [{ label: last.label, answer: text(last.value) }] : [] };
 }
 
@@ -117,7 +154,13 @@ export function asText(sheet: Worksheet, answers: boolean): string {
     for (const { name, rows, columns, cells, blank } of part.tables) {
       lines.push(`  ${name}:`);
       for (let r = 0; r < rows; r++)
-        lines.push('    ' + cells.slice(r * columns, (r + 1) * columns).map((cell) => (blank && !answers ? '____' : cell).padStart(8)).join(' '));
+        lines.push(
+          '    ' +
+            cells
+              .slice(r * columns, (r + 1) * columns)
+              .map((cell) => (blank && !answers ? '____' : cell).padStart(8))
+              .join(' '),
+        );
     }
     lines.push(`  ${part.sum.label} = ${answers ? part.sum.answer : '________'}`, '');
   }

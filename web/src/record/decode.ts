@@ -26,8 +26,12 @@ export function unshuffle(planes: Uint8Array): Float32Array {
 
 export async function readTensors(record: ExplainerRecord): Promise<Tensor[]> {
   if (record.format !== FORMAT || record.version !== VERSION)
-    throw new Error(`this page reads ${FORMAT} version ${VERSION}; the record is ${record.format} version ${record.version}.`);
+    throw new Error(
+      `this page reads ${FORMAT} version ${VERSION}; the record is ${record.format} version ${record.version}.`,
+    );
   return Promise.all(
-    record.tensors.map(async ({ shape, data }) => (data ? tensor(shape, unshuffle(await decompress(bytesOf(data)))) : tensor([0]))),
+    record.tensors.map(async ({ shape, data }) =>
+      data ? tensor(shape, unshuffle(await decompress(bytesOf(data)))) : tensor([0]),
+    ),
   );
 }

@@ -22,7 +22,9 @@ function recordedValues(record: ExplainerRecord, tensors: Tensor[]): Values {
       return { output, z, d_output: get(node.d_output), d_z: get(node.d_z), d_inputs: [], cache: null };
     }),
     gradients: record.layers.map((layer) => {
-      const known = layer.parameters.flatMap(({ name, gradient }): [string, Tensor][] => (gradient === null ? [] : [[name, tensors[gradient]]]));
+      const known = layer.parameters.flatMap(({ name, gradient }): [string, Tensor][] =>
+        gradient === null ? [] : [[name, tensors[gradient]]],
+      );
       return new Map(known);
     }),
     loss: record.loss,
@@ -86,15 +88,15 @@ export class App {
   dark = $state(typeof matchMedia !== 'undefined' && matchMedia('(prefers-color-scheme: dark)').matches);
   whatIf = $state(false);
 
-
-
   constructor(record: ExplainerRecord, tensors: Tensor[]) {
     this.record = record;
     this.tensors = tensors;
     this.consumers = consumersOf(record);
     this.recorded = recordedValues(record, tensors);
     this.targets = record.losses.map((loss) => tensors[loss.target]);
-    this.startParameters = record.layers.map((layer) => new Map(layer.parameters.map(({ name, value }) => [name, tensors[value]])));
+    this.startParameters = record.layers.map(
+      (layer) => new Map(layer.parameters.map(({ name, value }) => [name, tensors[value]])),
+    );
     this.startImages = new Map();
     record.nodes.forEach((node, k) => {
       const image = this.recorded.nodes[k].output;
@@ -127,8 +129,15 @@ export class App {
     return this.record.losses.map((loss, i) => {
       const target = this.targets[i];
       if (!target) return null;
-      if (loss.class === 'SparseCategoricalCrossentropy' || target.data.length === 1) return tensor(target.shape, target.data.map(() => label));
-      return tensor(target.shape, target.data.map((_, k) => (k === label ? 1 : 0)));
+      if (loss.class === 'SparseCategoricalCrossentropy' || target.data.length === 1)
+        return tensor(
+          target.shape,
+          target.data.map(() => label),
+        );
+      return tensor(
+        target.shape,
+        target.data.map((_, k) => (k === label ? 1 : 0)),
+      );
     });
   }
 
@@ -166,9 +175,14 @@ export class App {
     const { shape, inputs } = this.record.nodes[node];
     this.cell = peak(shape, channel, this.values.nodes[node].output);
     this.input = 0;
-    this.inputCell = inputs.length ? peak(this.record.nodes[inputs[0]].shape, undefined, this.values.nodes[inputs[0]].output) : [0];
+    this.inputCell = inputs.length
+      ? peak(this.record.nodes[inputs[0]].shape, undefined, this.values.nodes[inputs[0]].output)
+      : [0];
     const parameter = this.layer(node).parameters.find((p) => p.trainable);
-    this.weight = { name: parameter?.name ?? '', index: parameter ? this.steepest(this.record.nodes[node].layer, parameter.name, channel) : [] };
+    this.weight = {
+      name: parameter?.name ?? '',
+      index: parameter ? this.steepest(this.record.nodes[node].layer, parameter.name, channel) : [],
+    };
     if (!this.modes.includes(this.mode)) this.mode = 'forward';
   }
 
@@ -178,7 +192,8 @@ export class App {
     const filters = shape.at(-1)!;
     const first = filter !== undefined && filter < filters ? filter : 0;
     let best = first;
-    for (let i = first; i < data.length; i += filter === undefined ? 1 : filters) if (Math.abs(data[i]) > Math.abs(data[best])) best = i;
+    for (let i = first; i < data.length; i += filter === undefined ? 1 : filters)
+      if (Math.abs(data[i]) > Math.abs(data[best])) best = i;
     return unflat(shape, best);
   }
 
@@ -280,11 +295,19 @@ export class App {
     });
     this.record.layers.forEach((layer, i) => {
       for (const { name } of layer.parameters)
-        compare(layer.name, `gradient of ${name}`, this.recorded.gradients[i].get(name), this.computed.gradients[i].get(name));
+        compare(
+          layer.name,
+          `gradient of ${name}`,
+          this.recorded.gradients[i].get(name),
+          this.computed.gradients[i].get(name),
+        );
     });
-    const typical = (output: boolean) => Math.max(...found.filter((d) => (d.quantity === 'output') === output).map((d) => d.scale), 0);
+    const typical = (output: boolean) =>
+      Math.max(...found.filter((d) => (d.quantity === 'output') === output).map((d) => d.scale), 0);
     const scales = { output: typical(true), gradient: typical(false) };
-    for (const d of found) d.relative = d.difference / Math.max(d.scale, 0.01 * scales[d.quantity === 'output' ? 'output' : 'gradient'], 1e-30);
+    for (const d of found)
+      d.relative =
+        d.difference / Math.max(d.scale, 0.01 * scales[d.quantity === 'output' ? 'output' : 'gradient'], 1e-30);
     return found;
   }
 }

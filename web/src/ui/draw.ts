@@ -37,20 +37,34 @@ export function pixels(x: Tensor, channel: number, { palette, dark, scale }: Pai
 export function picture(x: Tensor): ImageData {
   const { h, w, c } = extent(x.shape);
   const image = new ImageData(w, h);
-  const low = Math.min(0, x.data.reduce((a, b) => Math.min(a, b), Infinity));
-  const high = Math.max(low < 0 ? -low : 1, x.data.reduce((a, b) => Math.max(a, b), -Infinity));
+  const low = Math.min(
+    0,
+    x.data.reduce((a, b) => Math.min(a, b), Infinity),
+  );
+  const high = Math.max(
+    low < 0 ? -low : 1,
+    x.data.reduce((a, b) => Math.max(a, b), -Infinity),
+  );
   for (let i = 0; i < h * w; i++)
     for (let k = 0; k < 4; k++)
       image.data[4 * i + k] = k === 3 ? 255 : (255 * (x.data[i * c + (c >= 3 ? k : 0)] - low)) / (high - low);
   return image;
 }
 
-export const isPicture = (shape: readonly number[]): boolean => shape.length === 3 && (shape[2] === 1 || shape[2] === 3);
+export const isPicture = (shape: readonly number[]): boolean =>
+  shape.length === 3 && (shape[2] === 1 || shape[2] === 3);
 
 let scratch: HTMLCanvasElement | undefined;
 
 /** Paints an image into a rectangle with hard cell edges (or, where cells are smaller than pixels, smoothly). */
-export function paint(context: CanvasRenderingContext2D, image: ImageData, x: number, y: number, width: number, height: number): void {
+export function paint(
+  context: CanvasRenderingContext2D,
+  image: ImageData,
+  x: number,
+  y: number,
+  width: number,
+  height: number,
+): void {
   scratch ??= document.createElement('canvas');
   scratch.width = image.width;
   scratch.height = image.height;

@@ -5,10 +5,44 @@ export interface MathNode {
 }
 
 const NAMED: Record<string, string> = {
-  sum: '∑', partial: '∂', mu: 'μ', sigma: 'σ', gamma: 'γ', beta: 'β', epsilon: 'ε', alpha: 'α', cdot: '·', times: '×', max: 'max', log: 'log', exp: 'exp',
-  neq: '≠', in: '∈', leq: '≤', minus: '−', prime: '′', dots: '…', floor: '⌊', rfloor: '⌋',
+  sum: '∑',
+  partial: '∂',
+  mu: 'μ',
+  sigma: 'σ',
+  gamma: 'γ',
+  beta: 'β',
+  epsilon: 'ε',
+  alpha: 'α',
+  cdot: '·',
+  times: '×',
+  max: 'max',
+  log: 'log',
+  exp: 'exp',
+  neq: '≠',
+  in: '∈',
+  leq: '≤',
+  minus: '−',
+  prime: '′',
+  dots: '…',
+  floor: '⌊',
+  rfloor: '⌋',
 };
-const OPERATORS = new Set(['sum', 'partial', 'cdot', 'times', 'max', 'log', 'exp', 'neq', 'in', 'leq', 'minus', 'prime', 'floor', 'rfloor']);
+const OPERATORS = new Set([
+  'sum',
+  'partial',
+  'cdot',
+  'times',
+  'max',
+  'log',
+  'exp',
+  'neq',
+  'in',
+  'leq',
+  'minus',
+  'prime',
+  'floor',
+  'rfloor',
+]);
 
 export function parseMath(source: string): MathNode {
   const tokens = source.match(/\\[a-zA-Z]+|[A-Za-z]|\d+(?:\.\d+)?|\s+|./gu) ?? [];
@@ -113,63 +147,201 @@ export const LESSONS: Record<string, Lesson> = {
     text: 'Each input cell spreads the kernel, times its value, over the output; what falls on one output cell is added. It is the backward pass of a convolution used forward.',
     equations: ['z_{o,f} = \\sum_{i,k: is+k-p=o} \\sum_{c} x_{i,c} \\cdot w_{k,f,c} + b_f'],
   },
-  dense: { title: 'Dense layer, forward', text: 'Every input times its own weight, added, plus the bias.', equations: ['z_f = \\sum_{n} x_n \\cdot w_{n,f} + b_f'] },
-  maxpool: { title: 'Max pooling', text: 'The largest number of the window passes; the others are dropped. A tie goes to the first in reading order.', equations: ['y = \\max_{k,l} x_{is+k,\\ js+l}'] },
-  avgpool: { title: 'Average pooling', text: 'The mean of the window. Cells of the padding do not count.', equations: ['y = \\frac{1}{n} \\sum_{k,l} x_{is+k,\\ js+l}'] },
+  dense: {
+    title: 'Dense layer, forward',
+    text: 'Every input times its own weight, added, plus the bias.',
+    equations: ['z_f = \\sum_{n} x_n \\cdot w_{n,f} + b_f'],
+  },
+  maxpool: {
+    title: 'Max pooling',
+    text: 'The largest number of the window passes; the others are dropped. A tie goes to the first in reading order.',
+    equations: ['y = \\max_{k,l} x_{is+k,\\ js+l}'],
+  },
+  avgpool: {
+    title: 'Average pooling',
+    text: 'The mean of the window. Cells of the padding do not count.',
+    equations: ['y = \\frac{1}{n} \\sum_{k,l} x_{is+k,\\ js+l}'],
+  },
   batchnorm: {
     title: 'Batch normalisation',
     text: 'Each channel is shifted and scaled to mean 0 and variance 1, then to a scale γ and a shift β of its own. In training μ and σ² come from the batch; in inference they are the moving averages.',
     equations: ['\\hat{x} = \\frac{x - \\mu}{\\sqrt{\\sigma^2 + \\epsilon}}', 'y = \\gamma \\cdot \\hat{x} + \\beta'],
   },
-  layernorm: { title: 'Layer normalisation', text: 'As batch normalisation, but mean and variance are taken over the channels of one position.', equations: ['\\hat{x} = \\frac{x - \\mu}{\\sqrt{\\sigma^2 + \\epsilon}}', 'y = \\gamma \\cdot \\hat{x} + \\beta'] },
-  softmax: { title: 'Softmax', text: 'The exponential of each score, divided by their sum: positive numbers that add up to 1. Subtracting the largest score changes nothing and avoids overflow.', equations: ['p_i = \\frac{\\exp(z_i - m)}{\\sum_{k} \\exp(z_k - m)}'] },
-  activation: { title: 'Activation', text: 'A function of each number by itself. ReLU keeps what is positive and sets the rest to 0.', equations: ['y = f(x)', '\\text{ReLU}(x) = \\max(0, x)'] },
-  merge: { title: 'Merging', text: 'Inputs of equal shape are joined cell by cell. In a residual network the sum lets the input pass unchanged beside what the branch adds.', equations: ['y = x_1 + x_2'] },
-  concatenate: { title: 'Concatenation', text: 'The maps of the inputs one after the other. Nothing is computed.', equations: [] },
+  layernorm: {
+    title: 'Layer normalisation',
+    text: 'As batch normalisation, but mean and variance are taken over the channels of one position.',
+    equations: ['\\hat{x} = \\frac{x - \\mu}{\\sqrt{\\sigma^2 + \\epsilon}}', 'y = \\gamma \\cdot \\hat{x} + \\beta'],
+  },
+  softmax: {
+    title: 'Softmax',
+    text: 'The exponential of each score, divided by their sum: positive numbers that add up to 1. Subtracting the largest score changes nothing and avoids overflow.',
+    equations: ['p_i = \\frac{\\exp(z_i - m)}{\\sum_{k} \\exp(z_k - m)}'],
+  },
+  activation: {
+    title: 'Activation',
+    text: 'A function of each number by itself. ReLU keeps what is positive and sets the rest to 0.',
+    equations: ['y = f(x)', '\\text{ReLU}(x) = \\max(0, x)'],
+  },
+  merge: {
+    title: 'Merging',
+    text: 'Inputs of equal shape are joined cell by cell. In a residual network the sum lets the input pass unchanged beside what the branch adds.',
+    equations: ['y = x_1 + x_2'],
+  },
+  concatenate: {
+    title: 'Concatenation',
+    text: 'The maps of the inputs one after the other. Nothing is computed.',
+    equations: [],
+  },
   padding: { title: 'Zero padding', text: 'A border of zeros, so that windows can lie over the edge.', equations: [] },
   cropping: { title: 'Cropping', text: 'The border is cut away.', equations: [] },
-  reshape: { title: 'Reshaping', text: 'The same numbers in another shape. Flatten reads row by row, and within a cell channel by channel.', equations: ['n = (i \\cdot W + j) \\cdot C + c'] },
-  upsampling: { title: 'Upsampling', text: 'Each cell becomes several: repeated (nearest), or a mean of its neighbours by distance (bilinear).', equations: [] },
-  rescaling: { title: 'Rescaling', text: 'Every number times a constant, plus a constant.', equations: ['y = a \\cdot x + b'] },
-  identity: { title: 'Nothing in inference', text: 'This layer changes its input in training only. Here it passes it on.', equations: ['y = x'] },
+  reshape: {
+    title: 'Reshaping',
+    text: 'The same numbers in another shape. Flatten reads row by row, and within a cell channel by channel.',
+    equations: ['n = (i \\cdot W + j) \\cdot C + c'],
+  },
+  upsampling: {
+    title: 'Upsampling',
+    text: 'Each cell becomes several: repeated (nearest), or a mean of its neighbours by distance (bilinear).',
+    equations: [],
+  },
+  rescaling: {
+    title: 'Rescaling',
+    text: 'Every number times a constant, plus a constant.',
+    equations: ['y = a \\cdot x + b'],
+  },
+  identity: {
+    title: 'Nothing in inference',
+    text: 'This layer changes its input in training only. Here it passes it on.',
+    equations: ['y = x'],
+  },
   input: { title: 'The input', text: 'The numbers of the image as the network gets them.', equations: [] },
-  other: { title: 'A layer the page does not compute', text: 'Its numbers are shown as recorded. Changes made here stop before it.', equations: [] },
+  other: {
+    title: 'A layer the page does not compute',
+    text: 'Its numbers are shown as recorded. Changes made here stop before it.',
+    equations: [],
+  },
   'conv2d-dx': {
     title: 'Convolution, back to an input',
     text: 'An input cell was seen by every window that covered it, each time through another weight. Each of those outputs sends its gradient back through that same weight, and all of them add up.',
-    equations: ['\\frac{\\partial L}{\\partial x_{i,j,c}} = \\sum_{f} \\sum_{k,l} \\frac{\\partial L}{\\partial z_{(i+p-k)/s,\\ (j+p-l)/s,\\ f}} \\cdot w_{k,l,c,f}'],
+    equations: [
+      '\\frac{\\partial L}{\\partial x_{i,j,c}} = \\sum_{f} \\sum_{k,l} \\frac{\\partial L}{\\partial z_{(i+p-k)/s,\\ (j+p-l)/s,\\ f}} \\cdot w_{k,l,c,f}',
+    ],
   },
-  'transposed-dx': { title: 'Transposed convolution, back to an input', text: 'The input cell spread itself over a window of the output; it collects the gradients of that window through the same weights.', equations: ['\\frac{\\partial L}{\\partial x_{i,c}} = \\sum_{f} \\sum_{k} \\frac{\\partial L}{\\partial z_{is+k-p,f}} \\cdot w_{k,f,c}'] },
-  'dense-dx': { title: 'Dense layer, back to an input', text: 'The input fed every unit; each sends its gradient back through the weight between them.', equations: ['\\frac{\\partial L}{\\partial x_n} = \\sum_{f} \\frac{\\partial L}{\\partial z_f} \\cdot w_{n,f}'] },
-  'maxpool-dx': { title: 'Max pooling, backward', text: 'A switch: the gradient goes to the cell that won, and to no other.', equations: ['\\frac{\\partial L}{\\partial x} = ' + dy + ' \\text{ for the winner, } 0 \\text{ elsewhere}'] },
-  'avgpool-dx': { title: 'Average pooling, backward', text: 'Every cell of the window gets an equal share.', equations: ['\\frac{\\partial L}{\\partial x} = \\frac{1}{n} ' + dy] },
+  'transposed-dx': {
+    title: 'Transposed convolution, back to an input',
+    text: 'The input cell spread itself over a window of the output; it collects the gradients of that window through the same weights.',
+    equations: [
+      '\\frac{\\partial L}{\\partial x_{i,c}} = \\sum_{f} \\sum_{k} \\frac{\\partial L}{\\partial z_{is+k-p,f}} \\cdot w_{k,f,c}',
+    ],
+  },
+  'dense-dx': {
+    title: 'Dense layer, back to an input',
+    text: 'The input fed every unit; each sends its gradient back through the weight between them.',
+    equations: ['\\frac{\\partial L}{\\partial x_n} = \\sum_{f} \\frac{\\partial L}{\\partial z_f} \\cdot w_{n,f}'],
+  },
+  'maxpool-dx': {
+    title: 'Max pooling, backward',
+    text: 'A switch: the gradient goes to the cell that won, and to no other.',
+    equations: ['\\frac{\\partial L}{\\partial x} = ' + dy + ' \\text{ for the winner, } 0 \\text{ elsewhere}'],
+  },
+  'avgpool-dx': {
+    title: 'Average pooling, backward',
+    text: 'Every cell of the window gets an equal share.',
+    equations: ['\\frac{\\partial L}{\\partial x} = \\frac{1}{n} ' + dy],
+  },
   'batchnorm-dx': {
     title: 'Batch normalisation, backward',
     text: 'In training a number acts in three ways: by itself, through the mean, and through the variance. In inference only the first is left.',
-    equations: ['\\frac{\\partial L}{\\partial x} = \\frac{\\gamma}{\\sqrt{\\sigma^2 + \\epsilon}} (d - \\text{mean}(d) - \\hat{x} \\cdot \\text{mean}(d \\cdot \\hat{x})), \\text{  } d = ' + dy],
+    equations: [
+      '\\frac{\\partial L}{\\partial x} = \\frac{\\gamma}{\\sqrt{\\sigma^2 + \\epsilon}} (d - \\text{mean}(d) - \\hat{x} \\cdot \\text{mean}(d \\cdot \\hat{x})), \\text{  } d = ' +
+        dy,
+    ],
   },
-  'layernorm-dx': { title: 'Layer normalisation, backward', text: 'As batch normalisation, with γ inside the means.', equations: ['\\frac{\\partial L}{\\partial x} = \\frac{1}{\\sqrt{\\sigma^2 + \\epsilon}} (d - \\text{mean}(d) - \\hat{x} \\cdot \\text{mean}(d \\cdot \\hat{x})), \\text{  } d = \\gamma ' + dy] },
-  'softmax-dx': { title: 'Softmax, backward', text: 'Raising one score lowers the share of all others, so the mean gradient is taken off.', equations: ['\\frac{\\partial L}{\\partial z_i} = p_i (d_i - \\sum_{k} p_k d_k)'] },
-  'activation-dx': { title: 'The activation’s gate', text: 'The gradient is multiplied by the slope of the activation. For ReLU the gate is open (1) where the number was positive and shut (0) elsewhere.', equations: ['\\frac{\\partial L}{\\partial z} = ' + dy + ' \\cdot f\\prime(z)'] },
-  'merge-dx': { title: 'Merging, backward', text: 'A sum sends its gradient unchanged to every input: the shortcut of a residual network. A product sends it times the other inputs.', equations: ['\\frac{\\partial L}{\\partial x_1} = ' + dy] },
-  'copy-dx': { title: 'A copy, backward', text: 'The number was only moved, so its gradient moves back.', equations: [] },
-  'upsampling-dx': { title: 'Upsampling, backward', text: 'All cells made from this one send their gradient back, each times its share.', equations: [] },
+  'layernorm-dx': {
+    title: 'Layer normalisation, backward',
+    text: 'As batch normalisation, with γ inside the means.',
+    equations: [
+      '\\frac{\\partial L}{\\partial x} = \\frac{1}{\\sqrt{\\sigma^2 + \\epsilon}} (d - \\text{mean}(d) - \\hat{x} \\cdot \\text{mean}(d \\cdot \\hat{x})), \\text{  } d = \\gamma ' +
+        dy,
+    ],
+  },
+  'softmax-dx': {
+    title: 'Softmax, backward',
+    text: 'Raising one score lowers the share of all others, so the mean gradient is taken off.',
+    equations: ['\\frac{\\partial L}{\\partial z_i} = p_i (d_i - \\sum_{k} p_k d_k)'],
+  },
+  'activation-dx': {
+    title: 'The activation’s gate',
+    text: 'The gradient is multiplied by the slope of the activation. For ReLU the gate is open (1) where the number was positive and shut (0) elsewhere.',
+    equations: ['\\frac{\\partial L}{\\partial z} = ' + dy + ' \\cdot f\\prime(z)'],
+  },
+  'merge-dx': {
+    title: 'Merging, backward',
+    text: 'A sum sends its gradient unchanged to every input: the shortcut of a residual network. A product sends it times the other inputs.',
+    equations: ['\\frac{\\partial L}{\\partial x_1} = ' + dy],
+  },
+  'copy-dx': {
+    title: 'A copy, backward',
+    text: 'The number was only moved, so its gradient moves back.',
+    equations: [],
+  },
+  'upsampling-dx': {
+    title: 'Upsampling, backward',
+    text: 'All cells made from this one send their gradient back, each times its share.',
+    equations: [],
+  },
   'rescaling-dx': { title: 'Rescaling, backward', text: 'The gradient times the constant.', equations: [] },
   'p-minus-t': {
     title: 'Where the gradient begins',
     text: 'Softmax (or sigmoid) and its cross-entropy together have the simplest gradient there is: what the network said minus what was true.',
     equations: ['\\frac{\\partial L}{\\partial z_i} = p_i - t_i'],
   },
-  fork: { title: 'A fork', text: 'A number that several layers read acts through each of them; the gradients add.', equations: ['\\frac{\\partial L}{\\partial x} = \\sum_{k} \\frac{\\partial L}{\\partial x}|_k'] },
+  fork: {
+    title: 'A fork',
+    text: 'A number that several layers read acts through each of them; the gradients add.',
+    equations: ['\\frac{\\partial L}{\\partial x} = \\sum_{k} \\frac{\\partial L}{\\partial x}|_k'],
+  },
   weight: {
     title: 'Back to a weight',
     text: 'One weight is used at every position of the window. Its gradient adds, over all of them, the input it saw there times the gradient that came back there.',
-    equations: ['\\frac{\\partial L}{\\partial w_{k,l,c,f}} = \\sum_{i,j} x_{is+k-p,\\ js+l-p,\\ c} \\cdot \\frac{\\partial L}{\\partial z_{i,j,f}}', '\\frac{\\partial L}{\\partial b_f} = \\sum_{i,j} \\frac{\\partial L}{\\partial z_{i,j,f}}'],
+    equations: [
+      '\\frac{\\partial L}{\\partial w_{k,l,c,f}} = \\sum_{i,j} x_{is+k-p,\\ js+l-p,\\ c} \\cdot \\frac{\\partial L}{\\partial z_{i,j,f}}',
+      '\\frac{\\partial L}{\\partial b_f} = \\sum_{i,j} \\frac{\\partial L}{\\partial z_{i,j,f}}',
+    ],
   },
-  loss: { title: 'The loss', text: 'How surprised the network is by the truth: minus the logarithm of the probability it gave to the true class. 0 for certainty, and large for a confident mistake.', equations: ['L = -\\log p_{\\text{true}}'] },
-  walk: { title: 'The chain rule, step by step', text: 'From the loss back to one number of the image. Each step multiplies by one more slope; of every sum the walk follows the largest term, and shows what share of the whole it is.', equations: ['\\frac{\\partial L}{\\partial x} = \\frac{\\partial L}{\\partial y} \\cdot \\frac{\\partial y}{\\partial x}'] },
-  saliency: { title: 'Saliency', text: 'How much the score of the class would change if a pixel changed a little: the size of the gradient of the score at that pixel, the largest over the channels (Simonyan, Vedaldi and Zisserman, 2013).', equations: ['S_{i,j} = \\max_c |\\frac{\\partial z_k}{\\partial x_{i,j,c}}|'] },
-  gradcam: { title: 'Grad-CAM', text: 'Each map of a layer is weighted by the mean gradient of the class score over it; the weighted maps are added and what is negative is cut off (Selvaraju et al., 2017).', equations: ['\\alpha_f = \\frac{1}{n} \\sum_{i,j} \\frac{\\partial z_k}{\\partial A_{i,j,f}}', 'M_{i,j} = \\max(0, \\sum_{f} \\alpha_f A_{i,j,f})'] },
-  occlusion: { title: 'Occlusion', text: 'A patch of the image is covered and the network asked again. Where the probability falls most, the answer rested on that patch (Zeiler and Fergus, 2014).', equations: ['D_{i,j} = p_k(x) - p_k(x \\text{ without the patch at } i,j)'] },
-  receptive: { title: 'Receptive field', text: 'The part of the image that can reach one cell at all, through every window on the way.', equations: ['r_{l-1} = (r_l - 1) \\cdot s_l + (k_l - 1) \\cdot d_l + 1'] },
+  loss: {
+    title: 'The loss',
+    text: 'How surprised the network is by the truth: minus the logarithm of the probability it gave to the true class. 0 for certainty, and large for a confident mistake.',
+    equations: ['L = -\\log p_{\\text{true}}'],
+  },
+  walk: {
+    title: 'The chain rule, step by step',
+    text: 'From the loss back to one number of the image. Each step multiplies by one more slope; of every sum the walk follows the largest term, and shows what share of the whole it is.',
+    equations: [
+      '\\frac{\\partial L}{\\partial x} = \\frac{\\partial L}{\\partial y} \\cdot \\frac{\\partial y}{\\partial x}',
+    ],
+  },
+  saliency: {
+    title: 'Saliency',
+    text: 'How much the score of the class would change if a pixel changed a little: the size of the gradient of the score at that pixel, the largest over the channels (Simonyan, Vedaldi and Zisserman, 2013).',
+    equations: ['S_{i,j} = \\max_c |\\frac{\\partial z_k}{\\partial x_{i,j,c}}|'],
+  },
+  gradcam: {
+    title: 'Grad-CAM',
+    text: 'Each map of a layer is weighted by the mean gradient of the class score over it; the weighted maps are added and what is negative is cut off (Selvaraju et al., 2017).',
+    equations: [
+      '\\alpha_f = \\frac{1}{n} \\sum_{i,j} \\frac{\\partial z_k}{\\partial A_{i,j,f}}',
+      'M_{i,j} = \\max(0, \\sum_{f} \\alpha_f A_{i,j,f})',
+    ],
+  },
+  occlusion: {
+    title: 'Occlusion',
+    text: 'A patch of the image is covered and the network asked again. Where the probability falls most, the answer rested on that patch (Zeiler and Fergus, 2014).',
+    equations: ['D_{i,j} = p_k(x) - p_k(x \\text{ without the patch at } i,j)'],
+  },
+  receptive: {
+    title: 'Receptive field',
+    text: 'The part of the image that can reach one cell at all, through every window on the way.',
+    equations: ['r_{l-1} = (r_l - 1) \\cdot s_l + (k_l - 1) \\cdot d_l + 1'],
+  },
 };

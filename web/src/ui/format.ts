@@ -7,8 +7,13 @@ export function format(value: number, digits = 3): string {
   const magnitude = Math.abs(value);
   let text: string;
   if (magnitude === 0) text = '0';
-  else if (magnitude < 1e-4 || magnitude >= 1e6) text = magnitude.toExponential(Math.max(digits - 2, 1)).replace('e-', `e${MINUS}`).replace('e+', 'e');
-  else if (magnitude < 1) text = magnitude.toFixed(Math.min(digits - 1 + Math.max(0, -Math.floor(Math.log10(magnitude)) - 1), 12));
+  else if (magnitude < 1e-4 || magnitude >= 1e6)
+    text = magnitude
+      .toExponential(Math.max(digits - 2, 1))
+      .replace('e-', `e${MINUS}`)
+      .replace('e+', 'e');
+  else if (magnitude < 1)
+    text = magnitude.toFixed(Math.min(digits - 1 + Math.max(0, -Math.floor(Math.log10(magnitude)) - 1), 12));
   else text = magnitude.toFixed(Math.max(digits - 1 - Math.floor(Math.log10(magnitude)), 0));
   return value < 0 && !/^0(\.0*)?$/.test(text) ? MINUS + text : text;
 }
@@ -32,10 +37,14 @@ export function tableScale(largest: number, digits: number): Scale {
 /** A number of such a table, without its leading zero. */
 export function compact(value: number, { decimals, exponent }: Scale): string {
   if (value === 0) return '0';
-  const text = Math.abs(value / 10 ** exponent).toFixed(decimals).replace(/^0\./, '.');
+  const text = Math.abs(value / 10 ** exponent)
+    .toFixed(decimals)
+    .replace(/^0\./, '.');
   return value < 0 ? MINUS + text : text;
 }
 
 const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 export const powerOfTen = (exponent: number): string =>
-  exponent ? ` · 10${exponent < 0 ? '⁻' : ''}${[...String(Math.abs(exponent))].map((d) => SUPERSCRIPTS[Number(d)]).join('')}` : '';
+  exponent
+    ? ` · 10${exponent < 0 ? '⁻' : ''}${[...String(Math.abs(exponent))].map((d) => SUPERSCRIPTS[Number(d)]).join('')}`
+    : '';

@@ -39,7 +39,9 @@ const CELLS = [18, 14, 11, 9, 7, 5, 4, 3, 2, 1];
 
 export function depths(record: ExplainerRecord): number[] {
   const depth: number[] = [];
-  record.nodes.forEach((node, k) => (depth[k] = node.inputs.length ? 1 + Math.max(...node.inputs.map((i) => depth[i])) : 0));
+  record.nodes.forEach(
+    (node, k) => (depth[k] = node.inputs.length ? 1 + Math.max(...node.inputs.map((i) => depth[i])) : 0),
+  );
   return depth;
 }
 
@@ -52,7 +54,17 @@ function blockOf(record: ExplainerRecord, node: number, scale: number, room: num
   if (record.outputs.includes(node) && shape.length === 1 && shape[0] <= 20) {
     const row = Math.min(24, Math.max(11, (room - 34) / Math.max(shape[0], 2)));
     const count = Math.max(shape[0], 2);
-    return { ...place, kind: 'answer', count, columns: 1, rows: count, mapWidth: 138, mapHeight: row, width: 138, height: row * count };
+    return {
+      ...place,
+      kind: 'answer',
+      count,
+      columns: 1,
+      rows: count,
+      mapWidth: 138,
+      mapHeight: row,
+      width: 138,
+      height: row * count,
+    };
   }
   if (shape.length === 1) {
     const n = shape[0];
@@ -61,7 +73,17 @@ function blockOf(record: ExplainerRecord, node: number, scale: number, room: num
     const columns = Math.ceil(n / rows);
     const balanced = Math.ceil(n / columns);
     const cellWidth = Math.max(size, columns === 1 ? 16 : 0);
-    return { ...place, kind: 'vector', count: n, columns, rows: balanced, mapWidth: cellWidth, mapHeight: size, width: columns * cellWidth, height: balanced * size };
+    return {
+      ...place,
+      kind: 'vector',
+      count: n,
+      columns,
+      rows: balanced,
+      mapWidth: cellWidth,
+      mapHeight: size,
+      width: columns * cellWidth,
+      height: balanced * size,
+    };
   }
   const [h, w, count] = shape.length === 3 ? shape : [shape[0], shape[1], 1];
   const larger = Math.max(h, w);
@@ -70,7 +92,17 @@ function blockOf(record: ExplainerRecord, node: number, scale: number, room: num
   const fit = Math.max(1, Math.floor((room + GAP) / (mapHeight + GAP)));
   const columns = Math.ceil(count / fit);
   const rows = Math.ceil(count / columns);
-  return { ...place, kind: 'maps', count, columns, rows, mapWidth, mapHeight, width: columns * (mapWidth + GAP) - GAP, height: rows * (mapHeight + GAP) - GAP };
+  return {
+    ...place,
+    kind: 'maps',
+    count,
+    columns,
+    rows,
+    mapWidth,
+    mapHeight,
+    width: columns * (mapWidth + GAP) - GAP,
+    height: rows * (mapHeight + GAP) - GAP,
+  };
 }
 
 export function arrange(record: ExplainerRecord, width: number, height: number): Layout {
@@ -80,7 +112,10 @@ export function arrange(record: ExplainerRecord, width: number, height: number):
   const jumps = record.nodes.some((node, k) => node.inputs.some((from) => skips(depth, from, k)));
   const top = jumps ? SKIP_LANE : 4;
 
-  const largest = Math.max(...record.nodes.filter((n) => n.shape.length > 1).map((n) => Math.max(n.shape[0], n.shape[1])), 1);
+  const largest = Math.max(
+    ...record.nodes.filter((n) => n.shape.length > 1).map((n) => Math.max(n.shape[0], n.shape[1])),
+    1,
+  );
   const room = width - 24;
   const attempt = (scale: number) => {
     const blocks = columns.map((nodes) => {
@@ -95,9 +130,14 @@ export function arrange(record: ExplainerRecord, width: number, height: number):
   };
   const tries = SCALES.filter((scale) => scale * largest <= Math.max(150, largest)).map(attempt);
   const fitting = tries.filter((t) => t.total <= room);
-  const chosen = fitting.find((t) => t.single && t.side >= 48) ?? fitting[0] ?? tries.find((t) => t.single && t.side <= 64) ?? tries[tries.length - 1];
+  const chosen =
+    fitting.find((t) => t.single && t.side >= 48) ??
+    fitting[0] ??
+    tries.find((t) => t.single && t.side <= 64) ??
+    tries[tries.length - 1];
 
-  const gap = LEAST_GAP + (columns.length > 1 ? Math.min(60, Math.max(0, (room - chosen.total) / (columns.length - 1))) : 0);
+  const gap =
+    LEAST_GAP + (columns.length > 1 ? Math.min(60, Math.max(0, (room - chosen.total) / (columns.length - 1))) : 0);
   const used = chosen.total + (gap - LEAST_GAP) * (columns.length - 1);
   let x = 12 + Math.max(0, (room - used) / 2);
   const placed: Block[] = [];
@@ -106,20 +146,34 @@ export function arrange(record: ExplainerRecord, width: number, height: number):
     let y = top + Math.max(0, (height - top - heights) / 2);
     for (const block of column) {
       y += LABEL;
-      placed.push({ ...block, x: x + (chosen.widths[d] - block.width) / 2, y, pitch: chosen.widths[d] + gap - 4, lower: block !== column[0] });
+      placed.push({
+        ...block,
+        x: x + (chosen.widths[d] - block.width) / 2,
+        y,
+        pitch: chosen.widths[d] + gap - 4,
+        lower: block !== column[0],
+      });
       y += block.height + FOOT;
     }
     x += chosen.widths[d] + gap;
   });
   const bottom = Math.max(...placed.map((block) => block.y + block.height + FOOT));
-  return { blocks: placed.sort((a, b) => a.node - b.node), width: Math.max(width, x - gap + 12), height: Math.max(height, bottom), top };
+  return {
+    blocks: placed.sort((a, b) => a.node - b.node),
+    width: Math.max(width, x - gap + 12),
+    height: Math.max(height, bottom),
+    top,
+  };
 }
 
 /** The middle of one map of a block, or of the whole block. */
 export function centre(block: Block, channel: number): { x: number; y: number } {
   if (block.kind === 'maps') {
     const [column, row] = [Math.floor(channel / block.rows), channel % block.rows];
-    return { x: block.x + column * (block.mapWidth + GAP) + block.mapWidth / 2, y: block.y + row * (block.mapHeight + GAP) + block.mapHeight / 2 };
+    return {
+      x: block.x + column * (block.mapWidth + GAP) + block.mapWidth / 2,
+      y: block.y + row * (block.mapHeight + GAP) + block.mapHeight / 2,
+    };
   }
   const [column, row] = [Math.floor(channel / block.rows), channel % block.rows];
   return { x: block.x + (column + 0.5) * block.mapWidth, y: block.y + (row + 0.5) * block.mapHeight };
@@ -127,7 +181,8 @@ export function centre(block: Block, channel: number): { x: number; y: number } 
 
 /** The map (or cell of a vector) under a point of the block. */
 export function channelAt(block: Block, x: number, y: number): number | null {
-  const [pitchX, pitchY] = block.kind === 'maps' ? [block.mapWidth + GAP, block.mapHeight + GAP] : [block.mapWidth, block.mapHeight];
+  const [pitchX, pitchY] =
+    block.kind === 'maps' ? [block.mapWidth + GAP, block.mapHeight + GAP] : [block.mapWidth, block.mapHeight];
   const [column, row] = [Math.floor(x / pitchX), Math.floor(y / pitchY)];
   const channel = column * block.rows + row;
   return column >= 0 && row >= 0 && row < block.rows && channel < block.count ? channel : null;
