@@ -33,7 +33,16 @@ def command(
     augment: Annotated[bool | None, typer.Option(help="Vary the training images as suits the task.")] = None,
     kernels: Annotated[str | None, typer.Option(help="reference, vectorized or compiled.")] = None,
     threads: Annotated[int | None, typer.Option(help="How many threads to use.")] = None,
-    engine: Annotated[str | None, typer.Option(help="native.")] = None,
+    engine: Annotated[str | None, typer.Option(help="native, or keras: the backend that KERAS_BACKEND names.")] = None,
+    devices: Annotated[
+        int | None, typer.Option(help="With keras on JAX: share each batch among so many devices of this machine.")
+    ] = None,
+    coordinator: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="With several processes: where process 0 is.")
+    ] = None,
+    processes: Annotated[int, typer.Option(help="How many processes share each batch.")] = 1,
+    process_id: Annotated[int, typer.Option(help="Which of them this is; 0 writes the run.")] = 0,
+    against: Annotated[Path | None, typer.Option(help="Say how far the curves are from those of this run.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run.")] = None,
     report: Annotated[bool, typer.Option(help="Write report.html, images/*.png and explain.html too.")] = True,
 ) -> None:
@@ -64,12 +73,22 @@ def command(
         validation=validation,
         augment=augment,
         engine=engine,
+        cluster=_cluster(devices, coordinator, processes, process_id),
         resume=resume,
         report=report,
+        against=against,
     )
 
 
-def train_and_show(task: Any, *, report: bool = True, **options: Any) -> Any:
+def _cluster(devices: int | None, coordinator: str | None, processes: int, process_id: int) -> Any:
+    """Return who shares each batch; None if nobody does."""
+    from convolens.bridges.cluster import Cluster
+
+    asked = Cluster(devices, coordinator, processes, process_id)
+    return asked if asked.is_distributed else None
+
+
+def train_and_show(task: Any, *, report: bool = True, against: Path | None = None, **options: Any) -> Any:
     """Train, print the table of precision, recall and F1, say where the run is, write its pages; return the run."""
     from convolens.runs import train_task
     from convolens.training.callbacks import ProgressBar
@@ -97,10 +116,24 @@ def train_and_show(task: Any, *, report: bool = True, **options: Any) -> Any:
         if begun:
             _tell_interrupted(begun[0])
         raise
+    cluster = options.get("cluster")
+    if cluster is not None and not cluster.is_chief:
+        console.say(f"Process {cluster.process_id} of {cluster.processes} is done; process 0 has the run.")
+        return run
+    if against is not None:
+        _tell_differences(run, against)
     show_evaluation(run, {"run": str(run.folder), "seconds": run.config["seconds"], **run.metrics})
     if report:
         _write_pages(run)
     return run
+
+
+def _tell_differences(run: Any, against: Path) -> None:
+    from convolens.runs import Run, curve_differences
+
+    found = curve_differences(run, Run.load(against))
+    apart = ", ".join(f"{name} {value:.2g}" for name, value in found.items())
+    console.say(f"Largest relative difference from the curves of {escaped(str(against))}: {apart}")
 
 
 def _write_pages(run: Any) -> None:

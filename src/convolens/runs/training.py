@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import math
 import platform
@@ -14,6 +15,8 @@ from typing import Any
 import numpy as np
 
 import convolens as cl
+from convolens.bridges.cluster import Cluster
+from convolens.bridges.engine import fit_on_keras
 from convolens.datasets import Dataset, duplicate_groups, stratified_split
 from convolens.random import checked
 from convolens.training.callbacks import BackupAndRestore, Callback
@@ -49,7 +52,7 @@ class Options:
             ("learning_rate", self.learning_rate, 0 < self.learning_rate < math.inf, "a number above 0"),
             ("validation", self.validation, 0 <= self.validation < 1, "a share from 0 to below 1"),
             ("network", self.network, self.network in cl.zoo.NETWORKS, f"one of {', '.join(cl.zoo.NETWORKS)}"),
-            ("engine", self.engine, self.engine == "native", "'native'"),
+            ("engine", self.engine, self.engine in ("native", "keras"), "'native' or 'keras'"),
         ]
         for name, value, fits, expected in checks:
             if not fits:
@@ -72,6 +75,7 @@ def train_task(
     validation: float | None = None,
     augment: bool | None = None,
     engine: str | None = None,
+    cluster: Cluster | None = None,
     resume: str | Path | None = None,
     verbose: str | int = "auto",
     callbacks: Sequence[Callback] = (),
@@ -95,7 +99,10 @@ def train_task(
         data_dir: where to search named sets first.
         validation: the share of training images that is set aside to choose the best epoch; 0 for none.
         augment: whether to vary the training images in ways that suit the task.
-        engine: ``"native"``.
+        engine: ``"native"``, or ``"keras"`` to train on the backend that ``KERAS_BACKEND`` names, from the same initial
+            weights and in the same order.
+        cluster: with ``"keras"`` on JAX, the devices and machines that share each batch. Only process 0 writes the
+            folder; the others return an unfinished run.
         resume: the folder of a run to go on with.
         verbose: 0 silent, ``"auto"`` a progress bar per epoch.
         callbacks: more callbacks.
@@ -138,12 +145,15 @@ def train_task(
         data = find_task(task, folder, checked(seed or 0))
         recipe = recipe_for(data, model)
         options = complete(recipe, given)
-        run = Run(_new_folder(out, data.name), _config(task, options, data))
+        target = Path(out or "runs") if _is_worker(cluster) else _new_folder(out, data.name)
+        run = Run(target, _config(task, options, data))
+    if cluster is not None and options.engine != "keras":
+        raise ValueError("devices and processes share the work of engine 'keras'; the native engine has none.")
     run.config["options"] = dataclasses.asdict(options)
     run.keep(data)
     if begin is not None:
         begin(run)
-    _train(run, data, recipe, options, verbose, callbacks)
+    _train(run, data, recipe, options, verbose, callbacks, cluster)
     return run
 
 
@@ -162,7 +172,13 @@ def complete(recipe: Recipe, given: dict[str, Any]) -> Options:
 
 
 def _train(
-    run: Run, data: Dataset, recipe: Recipe, options: Options, verbose: str | int, callbacks: Sequence[Callback]
+    run: Run,
+    data: Dataset,
+    recipe: Recipe,
+    options: Options,
+    verbose: str | int,
+    callbacks: Sequence[Callback],
+    cluster: Cluster | None = None,
 ) -> None:
     cl.utils.set_random_seed(options.seed)
     cl.utils.clear_session()
@@ -177,16 +193,23 @@ def _train(
         _compile(one, options, steps)
     binary = network.output_shape[-1] == 1
     y = data.y_train[:, None].astype(np.float32) if binary else data.y_train
+    arguments: dict[str, Any] = {
+        "batch_size": options.batch_size,
+        "epochs": options.epochs,
+        "validation_data": (data.x_train[held_out], y[held_out]) if len(held_out) else None,
+    }
+    fit = functools.partial(fit_on_keras, trained, cluster=cluster) if options.engine == "keras" else trained.fit
+    if _is_worker(cluster):
+        fit(data.x_train[train], y[train], **arguments, verbose=0)
+        return
     run.folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     _write_state(run, "training")
     try:
-        trained.fit(
+        fit(
             data.x_train[train],
             y[train],
-            batch_size=options.batch_size,
-            epochs=options.epochs,
-            validation_data=(data.x_train[held_out], y[held_out]) if len(held_out) else None,
+            **arguments,
             callbacks=[
                 _Record(run, network),
                 BackupAndRestore(run.folder / "checkpoints", delete_checkpoint=False),
@@ -198,11 +221,16 @@ def _train(
     except KeyboardInterrupt:
         _write_state(run, "interrupted")
         raise
-    except FloatingPointError:
+    except (FloatingPointError, ConnectionError):
         _write_state(run, "failed")
         raise
     run.config["seconds"] = round(run.config.get("seconds", 0) + time.perf_counter() - started, 2)
     _write_state(run, "done")
+
+
+def _is_worker(cluster: Cluster | None) -> bool:
+    """Whether this process only helps another one, which writes the run's folder."""
+    return cluster is not None and not cluster.is_chief
 
 
 def _build(options: Options, data: Dataset, augment: Sequence[Any]) -> Any:
@@ -322,6 +350,8 @@ def _command(task: Sequence[str], options: Options) -> str:
     for name in ("epochs", "batch_size", "learning_rate", "optimizer", "validation", "seed"):
         words += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
     words.append("--augment" if options.augment else "--no-augment")
+    if options.engine != "native":
+        words += ["--engine", options.engine]
     if options.data_dir:
         words += ["--data", options.data_dir]
     return shlex.join(words)
