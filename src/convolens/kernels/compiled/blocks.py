@@ -65,7 +65,13 @@ def _cycles(rows: int, columns: int) -> float:
 def forward_block(filters: int, columns: int, dtype: Any = np.float32) -> Block:
     """Return the block ``(filters, columns)`` that computes so many with the least work. Last blocks overlap."""
     fitting = [(f, c) for f, c in _candidates(_FORWARD, dtype) if f <= filters and c <= columns]
-    best = min(fitting, key=lambda block: ceil(filters / block[0]) * ceil(columns / block[1]) * _cycles(*block))
+
+    def work(block: tuple[int, int]) -> float:
+        f, c = block
+        overlap = 1.02 if filters % f else 1.0
+        return ceil(filters / f) * ceil(columns / c) * _cycles(f, c) * overlap
+
+    best = min(fitting, key=work)
     return size(best[0]), size(best[1])
 
 

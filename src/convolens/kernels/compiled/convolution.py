@@ -102,7 +102,7 @@ def convolve(
                     correlate(
                         y, y_at + column * y_column, y_channel, y_column,
                         x, x_at + column * strides[1] * x_column, strides[1] * x_column, x_taps,
-                        w, block * taps * len(filters), 1, w_taps, first, last, b, f, lowest, filters, columns,
+                        w, block * taps * len(filters), 1, w_taps, first, last, False, b, f, lowest, filters, columns,
                     )  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def convolve_pool(
                         correlate(
                             band, ((row - first) * ow + column) * LANES, ph * ow * LANES, LANES,
                             x, x_at + column * strides[1] * x_column, strides[1] * x_column, x_taps,
-                            w, block * taps * len(filters), 1, w_taps, first_tap, last_tap,
+                            w, block * taps * len(filters), 1, w_taps, first_tap, last_tap, False,
                             b, f, minus_infinity, filters, columns,
                         )  # fmt: skip
                 for n in range(len(filters)):

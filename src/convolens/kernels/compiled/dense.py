@@ -15,6 +15,8 @@ from convolens.kernels.compiled.lanes import LANES, correlate
 
 __all__ = ["dense", "dense_input_gradient", "dense_kernel_gradient", "rows"]
 
+_TOGETHER = 256
+
 
 @kernel
 def dense(
@@ -23,15 +25,23 @@ def dense(
 ) -> None:  # fmt: skip
     """``y[tile, f] = b[f] + sum over k of w[k, f] * x[tile, k]``, at least ``lowest``, for some tiles."""
     k_all, f_all = w.shape
-    for f_step in range(0, f_all, len(filters)):
-        f = min(f_step, f_all - len(filters))
-        for t_step in range(begin, end, len(tiles)):
-            tile = min(t_step, end - len(tiles))
-            correlate(
-                y, (tile * f_all + f) * LANES, LANES, f_all * LANES,
-                x, tile * k_all * LANES, k_all * LANES, x_taps,
-                w, f, 1, w_taps, 0, k_all, b, f, lowest, filters, tiles,
-            )  # fmt: skip
+    minus_infinity = w.dtype.type(-np.inf)
+    # A long sum is done in parts, so that the part of the kernel stays in the cache for all tiles and units; not where
+    # blocks overlap, which would add a part twice.
+    overlaps = f_all % len(filters) or (end - begin) % len(tiles)
+    together = k_all if overlaps else _TOGETHER
+    for k in range(0, k_all, together):
+        k_end = min(k + together, k_all)
+        least = lowest if k_end == k_all else minus_infinity
+        for f_step in range(0, f_all, len(filters)):
+            f = min(f_step, f_all - len(filters))
+            for t_step in range(begin, end, len(tiles)):
+                tile = min(t_step, end - len(tiles))
+                correlate(
+                    y, (tile * f_all + f) * LANES, LANES, f_all * LANES,
+                    x, tile * k_all * LANES, k_all * LANES, x_taps,
+                    w, f, 1, w_taps, k, k_end, k > 0, b, f, least, filters, tiles,
+                )  # fmt: skip
 
 
 @kernel
@@ -49,7 +59,7 @@ def dense_input_gradient(
             correlate(
                 dx, origin + tile * dx_tile + k * LANES, LANES, dx_tile,
                 dz, tile * f_all * LANES, f_all * LANES, z_taps,
-                w, k * f_all, f_all, w_taps, 0, f_all, zeros, 0, lowest, filters, tiles,
+                w, k * f_all, f_all, w_taps, 0, f_all, False, zeros, 0, lowest, filters, tiles,
             )  # fmt: skip
 
 
@@ -79,5 +89,5 @@ def dense_kernel_gradient(
             f = min(f_step, width - len(columns) * LANES)
             correlate(
                 dw, k * width + f, width, LANES, dz_rows, f, LANES, z_taps,
-                x, k * LANES, LANES, x_taps, 0, images, zeros, 0, lowest, filters, columns,
+                x, k * LANES, LANES, x_taps, 0, images, False, zeros, 0, lowest, filters, columns,
             )  # fmt: skip

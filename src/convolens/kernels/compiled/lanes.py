@@ -303,7 +303,7 @@ def correlate(
     y: Any, y_at: Any, y_filter: Any, y_step: Any,
     x: Any, x_at: Any, x_step: Any, x_taps: Any,
     w: Any, w_at: Any, w_filter: Any, w_taps: Any,
-    first: Any, last: Any,
+    first: Any, last: Any, resumed: Any,
     b: Any, b_at: Any, lowest: Any,
     filters: Any, columns: Any,
 ) -> Any:  # fmt: skip
@@ -324,6 +324,7 @@ def correlate(
         x: vectors, at offsets ``x_at``, ``x_step``, ``x_taps``.
         w: numbers, at offsets ``w_at``, ``w_filter``, ``w_taps``.
         first, last: the range of taps.
+        resumed: whether ``y`` has the sum of the taps before.
         b: biases, at ``b_at + f``.
         lowest: values below become this one: zero for a rectifier, else minus infinity.
         filters, columns: the block, as ``size(...)``.
@@ -334,7 +335,7 @@ def correlate(
         y: Any, y_at: Any, y_filter: Any, y_step: Any,
         x: Any, x_at: Any, x_step: Any, x_taps: Any,
         w: Any, w_at: Any, w_filter: Any, w_taps: Any,
-        first: Any, last: Any,
+        first: Any, last: Any, resumed: Any,
         b: Any, b_at: Any, lowest: Any,
         filters: int, columns: int,
     ) -> None:  # fmt: skip
@@ -344,6 +345,13 @@ def correlate(
             start = _splat(builder, builder.load(builder.gep(b, [builder.add(b_at, _number(f))])))
             for i in range(columns):
                 builder.store(start, sums[f, i])
+        places = {
+            (f, i): builder.add(y_at, builder.add(builder.mul(y_filter, _number(f)), builder.mul(y_step, _number(i))))
+            for f, i in cells
+        }
+        with builder.if_then(resumed):
+            for cell in cells:
+                builder.store(_load(builder, y, places[cell], vector), sums[cell])
         x_columns = [builder.gep(x, [builder.add(x_at, builder.mul(x_step, _number(i)))]) for i in range(columns)]
         w_rows = [builder.gep(w, [builder.add(w_at, builder.mul(w_filter, _number(f)))]) for f in range(filters)]
         with cgutils.for_range_slice(builder, first, last, _number(1)) as (tap, _):
@@ -355,14 +363,13 @@ def correlate(
                 for i in range(columns):
                     builder.store(_muladd(builder, weight, inputs[i], builder.load(sums[f, i])), sums[f, i])
         floor = _splat(builder, lowest)
-        for f, i in cells:
-            at = builder.add(y_at, builder.add(builder.mul(y_filter, _number(f)), builder.mul(y_step, _number(i))))
-            _store(builder, _at_least(builder, builder.load(sums[f, i]), floor), y, at)
+        for cell in cells:
+            _store(builder, _at_least(builder, builder.load(sums[cell]), floor), y, places[cell])
 
     return _block(
         body, types.void,
         y, y_at, y_filter, y_step, x, x_at, x_step, x_taps, w, w_at, w_filter, w_taps, first, last,
-        b, b_at, lowest, filters, columns,
+        resumed, b, b_at, lowest, filters, columns,
     )  # fmt: skip
 
 

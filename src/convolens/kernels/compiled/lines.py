@@ -63,7 +63,7 @@ def convolve_lines(
                     column = min(step, z_row // LANES - len(columns)) * LANES
                     correlate(
                         z, z_at + column, oh * z_row, LANES, x, x_at + column, LANES, x_taps,
-                        w, f, 1, w_taps, first, last, b, f, lowest, filters, columns,
+                        w, f, 1, w_taps, first, last, False, b, f, lowest, filters, columns,
                     )  # fmt: skip
 
 
