@@ -17,7 +17,7 @@ def draw_face(rng: np.random.Generator, smiling: int) -> np.ndarray:
     """
     scale = rng.uniform(24, 28)
     center = (SIZE / 2 + rng.uniform(-4, 4), SIZE / 2 + rng.uniform(-4, 4))
-    canvas = Canvas(rng, center, scale, rng.uniform(-13, 13), mirror=bool(rng.random() < 0.5))
+    canvas = Canvas(rng, center, scale, rng.uniform(-14, 14), mirror=bool(rng.random() < 0.5))
     tone = skin(rng)
     hair = hsv(rng.uniform(0.0, 0.12), rng.uniform(0.2, 0.8), rng.uniform(0.08, 0.75))
     width = rng.uniform(0.78, 0.92)
@@ -28,11 +28,19 @@ def draw_face(rng: np.random.Generator, smiling: int) -> np.ndarray:
     _fringe(canvas, width, hair)
     _eyes(canvas, hair)
     canvas.line([(0.0, -0.05), (rng.uniform(0.04, 0.1), 0.17), (-0.03, 0.2)], 0.05, shade(tone, 0.72))
-    lips = hsv(rng.uniform(0.96, 1.02), rng.uniform(0.5, 0.85), rng.uniform(0.3, 0.9))
+    lips = _lips(rng, tone)
     if smiling and rng.random() < 0.5:
         _blush(canvas, tone)
     (_smile if smiling else _no_smile)(canvas, lips)
     return canvas.finish(noise=rng.uniform(2, 9))
+
+
+def _lips(rng: np.random.Generator, tone: Color) -> Color:
+    """Return a red, lighter or darker than the face, that can be seen on it."""
+    while True:
+        lips = hsv(rng.uniform(0.96, 1.02), rng.uniform(0.5, 0.85), rng.uniform(0.25, 0.95))
+        if sum(abs(a - b) for a, b in zip(lips, tone, strict=True)) > 120:
+            return lips
 
 
 def _hair_behind(canvas: Canvas, width: float, hair: Color) -> None:
