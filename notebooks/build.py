@@ -3,11 +3,14 @@
     python notebooks/build.py            all of them
     python notebooks/build.py lenet5     one
 
-What depends on the machine (timings, addresses, messages on stderr) is left out.
+What depends on the machine (timings, addresses, messages on stderr) is left out, and
+pictures are stored in 256 colours.
 """
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import sys
 from pathlib import Path
@@ -36,15 +39,29 @@ def execute(notebook: Any) -> Any:
     """Run every cell in a fresh kernel of this Python, and keep the outputs that do not depend on the machine."""
     from nbclient import NotebookClient
 
-    NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": HERE}}).execute()
+    client = NotebookClient(notebook, timeout=600, kernel_name="python3", coalesce_streams=True)
+    client.resources = {"metadata": {"path": HERE}}
+    client.execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
             for data in (output["data"] for output in cell.outputs if "text/plain" in output.get("data", {})):
                 data["text/plain"] = re.sub(r" at 0x[0-9a-f]+", "", data["text/plain"])
+                if "image/png" in data:
+                    data["image/png"] = _smaller(data["image/png"])
     notebook.metadata.language_info = {"name": "python"}
     return notebook
+
+
+def _smaller(png: str) -> str:
+    """Return a picture, PNG in base64, in at most 256 colours."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB").quantize(256)
+    buffer = io.BytesIO()
+    picture.save(buffer, "png", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def main(names: list[str]) -> None:
