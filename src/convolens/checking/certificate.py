@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from convolens.checking.evidence import Examiner, LayerRecord
+from convolens.checking.evidence import Examiner
+from convolens.checking.records import LayerRecord
 
 __all__ = ["Certificate", "certify"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from convolens.checking.certificate import Certificate
-    from convolens.checking.evidence import LayerRecord
+    from convolens.checking.records import LayerRecord
 
 __all__ = ["section"]
 

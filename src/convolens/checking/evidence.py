@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,104 +11,16 @@ import numpy as np
 from convolens import kernels
 from convolens.checking import peers
 from convolens.checking.peers import relative_difference
+from convolens.checking.records import GRADIENT, GradientRecord, LayerRecord
 from convolens.gradcheck import Difference, GradientReport, check_gradients, in_float64
 from convolens.graph import Randomness
 from convolens.layers.base import Layer
 
-__all__ = ["Examiner", "GradientRecord", "LayerRecord"]
+__all__ = ["Examiner"]
 
-GRADIENT = 1e-5  # relative error of a derivative, as in check_gradients
 KERNELS = 1e-9  # relative difference between kernels in float64
 OWN = {"float32": 1e-2, "float64": 1e-9}  # relative difference of the model's own arithmetic
 PEERS = {"PyTorch": 1e-8, "Keras": 1e-3}  # float64 and float32
-
-
-@dataclass
-class GradientRecord:
-    """How the gradient of one parameter (or input) of a layer was checked.
-
-    Attributes:
-        name: ``"kernel"``, or ``"input"``.
-        parameter: whether it is a parameter's.
-        mode: ``"inference"`` or ``"training"``.
-        elements: how many elements it has (counted once per parameter, in its first record).
-        compared: how many were compared one by one.
-        kinks: how many of these are at kinks.
-        wrong: how many of these are wrong.
-        how: ``"every element"``, or what was done instead.
-        worst: the largest relative error away from kinks.
-        worst_at: where that is: ``"conv2d_1/kernel[2, 1, 0, 7]"``; empty if nothing was compared.
-    """
-
-    name: str
-    parameter: bool
-    mode: str
-    elements: int
-    compared: int
-    kinks: int
-    wrong: int
-    how: str
-    worst: float = 0.0
-    worst_at: str = ""
-
-    @property
-    def verified(self) -> int:
-        """How many elements were compared and are right."""
-        return self.compared - self.kinks - self.wrong
-
-
-@dataclass
-class LayerRecord:
-    """What was found about one call of a layer.
-
-    Attributes:
-        name: the layer's name.
-        kind: its class.
-        forward_difference: the largest difference of the model's own output from the reference, as it is.
-        own_error: the same in parts of the largest magnitude: the rounding error grown so far.
-        own_gradient_error: the same for the gradient by the output; None if the trace did not go back.
-        kernels: the largest relative difference from the reference, forward and backward, by the kernels' name.
-        gradients: how each gradient was checked.
-        peers: the largest relative difference from another framework, by its name.
-        failures: what is wrong, in sentences.
-    """
-
-    name: str
-    kind: str
-    forward_difference: float = 0.0
-    own_error: float = 0.0
-    own_gradient_error: float | None = None
-    kernels: dict[str, float] = field(default_factory=dict)
-    gradients: list[GradientRecord] = field(default_factory=list)
-    peers: dict[str, float] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
-
-    quantity = "gradient"
-    tolerance = GRADIENT
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.failures
-
-    @property
-    def difference(self) -> float | None:
-        """The largest relative error among its gradients; None if it has none."""
-        compared = [gradient.worst for gradient in self.gradients if gradient.worst_at]
-        return max(compared) if compared else None
-
-    def lines(self) -> list[str]:
-        """Return the record as text."""
-        agree = ", ".join(f"{name} {difference:.0e}" for name, difference in {**self.kernels, **self.peers}.items())
-        back = "" if self.own_gradient_error is None else f", gradient {self.own_gradient_error:.0e}"
-        lines = [f"{self.name} ({self.kind}): {'ok' if self.ok else 'WRONG'}"]
-        lines.append(f"  own arithmetic  output {self.own_error:.0e} (absolute {self.forward_difference:.0e}){back}")
-        if agree:
-            lines.append(f"  agreement       {agree}")
-        for one in self.gradients:
-            kinks = f", {one.kinks} at kinks" if one.kinks else ""
-            lines.append(f"  d{one.name} ({one.mode}): {one.how}, worst {one.worst:.0e}{kinks}")
-        return lines + [f"  FAILED  {failure}" for failure in self.failures]
 
 
 class Examiner:
@@ -238,7 +149,8 @@ class Examiner:
     def _check_gradients(self, record: LayerRecord, step: Any, training: bool, first: bool) -> None:
         """Finite differences on the fast kernels, which the comparison of kernels ties to the reference."""
         sizes = {name: array.size for name, array in step.parameters.items()}
-        sizes.update({f"input {i}" if i else "input": array.size for i, array in enumerate(step.inputs)})
+        if not hasattr(step.layer, "graph"):  # The layers inside a nested model are checked on their own inputs.
+            sizes.update({f"input {i}" if i else "input": array.size for i, array in enumerate(step.inputs)})
         limit = self._affordable(step, sum(sizes.values()))
         inputs = [np.array(array) for array in step.inputs]
         as_list = len(inputs) > 1 or step.node.as_list
@@ -370,14 +282,15 @@ def _gradient_record(
 ) -> GradientRecord:
     """The part of a layer's report that is about one parameter or input."""
     is_parameter = not name.startswith("input")
+    place = tuple(name.rsplit("/", 1)) if "/" in name else (layer, name)  # a nested model's layers report themselves
     kinks, wrong = (
-        sum(found.parameter == name and found.index is not None for found in differences)
+        sum((found.layer, found.parameter) == place and found.index is not None for found in differences)
         for differences in (report.kinks, report.failures)
     )
     how = (
         "every element" if compared == size else f"a sample of {compared:,} of {size:,} elements, and random directions"
     )
-    worst = report.worst_of.get((layer, name))
+    worst = report.worst_of.get((place[0], place[1]))
     return GradientRecord(
         name,
         is_parameter and counts,
@@ -388,13 +301,13 @@ def _gradient_record(
         wrong,
         how,
         worst.error if worst else 0.0,
-        _place(layer, worst) if worst else "",
+        _place(worst) if worst else "",
     )
 
 
-def _place(layer: str, found: Difference) -> str:
+def _place(found: Difference) -> str:
     at = " along a random direction" if found.index is None else f"[{','.join(map(str, found.index))}]"
-    return f"{layer}/{found.parameter}{at}"
+    return f"{found.layer}/{found.parameter}{at}"
 
 
 def _is_of_the_whole(failure: Difference, model: str) -> bool:
