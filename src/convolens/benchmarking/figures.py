@@ -26,7 +26,9 @@ def roofline(found: dict[str, Any]) -> Any:
         axes.bar(places, heights, width, label=name, color=f"C{number}")
     for position, task in enumerate(tasks):
         limit = found["tasks"][task]["sgemm"]["median"] / 1e9
-        axes.hlines(limit, position - 0.45, position + 0.45, "black", "dashed", label="sgemm" if not position else None)
+        axes.hlines(
+            limit, position - 0.45, position + 0.45, "black", "dashed", label="_nolegend_" if position else "sgemm"
+        )
     axes.set_xticks(range(len(tasks)), tasks)
     axes.set_ylabel("10⁹ operations per second")
     axes.set_title(f"Training on {found['threads']} threads, beside the machine's rate on matrix products")

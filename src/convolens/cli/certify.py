@@ -35,7 +35,7 @@ def command(
     console.say("Checking each gradient; a minute or so for a small network.")
     certificate = certify(model, dataset.x_test[:examples], y, examples=examples, budget=budget)
     page = f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Certificate of {run.name}</title>'
-    page += f'<style>:root {{ color-scheme: light dark; }}</style></head><body>{certificate.to_html()}</body></html>\n'
+    page += f"<style>:root {{ color-scheme: light dark; }}</style></head><body>{certificate.to_html()}</body></html>\n"
     for name, text in (("certificate.json", certificate.to_json()), ("certificate.html", page)):
         with replacing(opened.folder / name) as beside:
             beside.write_text(text, "utf-8")
