@@ -33,8 +33,11 @@ export function pixels(x: Tensor, channel: number, { palette, dark, scale }: Pai
   return image;
 }
 
-/** A picture as a person sees it: grey or RGB, its range stretched to black and white if it is not 0 to 1. */
-export function picture(x: Tensor): ImageData {
+/**
+ * A picture as a person sees it: grey or RGB, its range stretched to black and white if it is not 0 to 1.
+ * With a channel, only the red, green or blue of it.
+ */
+export function picture(x: Tensor, channel?: number): ImageData {
   const { h, w, c } = extent(x.shape);
   const image = new ImageData(w, h);
   const low = Math.min(
@@ -45,9 +48,13 @@ export function picture(x: Tensor): ImageData {
     low < 0 ? -low : 1,
     x.data.reduce((a, b) => Math.max(a, b), -Infinity),
   );
-  for (let i = 0; i < h * w; i++)
-    for (let k = 0; k < 4; k++)
-      image.data[4 * i + k] = k === 3 ? 255 : (255 * (x.data[i * c + (c >= 3 ? k : 0)] - low)) / (high - low);
+  for (let i = 0; i < h * w; i++) {
+    image.data[4 * i + 3] = 255;
+    for (let k = 0; k < 3; k++) {
+      if (channel !== undefined && c >= 3 && k !== channel) continue;
+      image.data[4 * i + k] = (255 * (x.data[i * c + (c >= 3 ? k : 0)] - low)) / (high - low);
+    }
+  }
   return image;
 }
 

@@ -34,7 +34,9 @@ const SKIP_LANE = 22;
 const LEAST_SIDE = 14;
 const LEAST_COLUMN = 58;
 const LEAST_GAP = 20;
-const SCALES = [5, 4.5, 4, 3.5, 3, 2.75, 2.5, 2.25, 2, 1.75, 1.5, 1.25, 1, 0.9, 0.8, 0.7, 0.6, 0.5];
+const SCALES = [
+  18, 14, 11, 9, 7.5, 6.5, 5.5, 5, 4.5, 4, 3.5, 3, 2.75, 2.5, 2.25, 2, 1.75, 1.5, 1.25, 1, 0.9, 0.8, 0.7, 0.6, 0.5,
+];
 const CELLS = [18, 14, 11, 9, 7, 5, 4, 3, 2, 1];
 
 export function depths(record: ExplainerRecord): number[] {
