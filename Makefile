@@ -7,7 +7,7 @@ PEERS := .venv-peers/bin
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -q -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo env dev lint test test-all test-peers test-web format clean
+.PHONY: help demo env dev lint test test-all test-peers test-web notebooks format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,8 +28,9 @@ lint: dev
 test: lint  ## lint, types, import contract, doctests and the quick tests
 	$(PYTEST)
 
-test-all: test  ## the same and the slow tests
+test-all: test  ## the same, the slow tests, and every notebook in small settings
 	$(PYTEST) -m slow
+	CONVOLENS_QUICK=1 $(PYTEST) -m "" --nbmake --nbmake-timeout=300 notebooks/*.ipynb
 
 test-peers: .venv-peers/.installed  ## compare with real Keras, TensorFlow, PyTorch and ONNX
 	$(PEERS)/python -m pytest -q tests/peers
@@ -37,6 +38,10 @@ test-peers: .venv-peers/.installed  ## compare with real Keras, TensorFlow, PyTo
 test-web: web/node_modules/.installed .venv/.web  ## test the explainer's page: engine, committed build, and in headless Chromium
 	cd web && npm run check && npm test && npm run verify
 	$(BIN)/python -m pytest -q -c web/tests/e2e/pytest.ini web/tests/e2e
+
+notebooks: dev .venv-peers/.installed  ## execute the notebooks in full settings; the one with Keras beside Keras
+	$(BIN)/python notebooks/build.py convolution_step_by_step application digits_from_scratch
+	$(PEERS)/python notebooks/build.py lenet5
 
 format: dev  ## format the sources
 	$(BIN)/ruff check --fix
