@@ -123,8 +123,17 @@ def normalized() -> Any:
     return randomized(cl.Model(inputs, L.Dense(1)(L.Flatten()(L.MaxPooling2D()(x)))))
 
 
+def many_channels() -> Any:
+    """3 x 3 convolutions of so many channels that they are computed in Winograd's way, on odd and even sizes."""
+    inputs = cl.Input((13, 12, 16))
+    x = L.Conv2D(17, 3, padding="same", activation="relu")(inputs)
+    x = L.MaxPooling2D()(L.ReLU()(L.Conv2D(18, 3, padding="valid", use_bias=False)(x)))
+    x = L.MaxPooling2D(padding="same")(L.Conv2D(16, 3, padding="same", activation="relu")(L.ZeroPadding2D(1)(x)))
+    return randomized(cl.Model(inputs, L.Conv2D(20, 3, padding="same")(x)))
+
+
 @pytest.mark.parametrize("n", [1, 15, 17, 100])
-@pytest.mark.parametrize("make", [lenet, normalized])
+@pytest.mark.parametrize("make", [lenet, normalized, many_channels])
 def test_odd_batches_in_float32(make: Any, n: int) -> None:
     model = make()
     x = np.random.default_rng(n).random((n, *model.inputs[0].shape[1:]), dtype=np.float32)
@@ -133,7 +142,7 @@ def test_odd_batches_in_float32(make: Any, n: int) -> None:
     )
 
 
-@pytest.mark.parametrize("make", [lenet, normalized])
+@pytest.mark.parametrize("make", [lenet, normalized, many_channels])
 def test_no_bit_depends_on_the_number_of_threads(make: Any) -> None:
     model = make()
     x = np.random.default_rng(0).random((75, *model.inputs[0].shape[1:]), dtype=np.float32)

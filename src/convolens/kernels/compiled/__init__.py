@@ -1,8 +1,19 @@
 """Numba: machine code for this processor, with the batch in the vector lanes.
 
-Networks run as *native steps* (``native.py``): whole segments on the backend's own layout, tile by tile on several
-threads. The plain functions serve single calls: convolution and max pooling are compiled, the rest is ``vectorized``'s,
-for it is either rare or bound by memory rather than by arithmetic.
+Networks run as *native steps* (``native``): whole segments on the backend's own layout, tile by tile on several threads,
+or image by image where there are only a few. The plain functions, which serve kept traces and what no native step takes,
+are those of ``vectorized``, all of them: on single layers and channels-last arrays BLAS is what pays.
+
+============================ ===========================================================================================
+``lanes``                    vectors, and the blocks of accumulators that every sum of products is made of
+``convolution`` ``winograd`` convolution, fused with pooling or not, and its gradients
+``windows``                  pooling, rectifiers and batch normalisation, and their gradients
+``dense`` ``cells``          dense layers; layout in and out, and other work cell by cell
+``lines`` ``small``          a few images: pixels in the lanes
+``stages``                   what is fused, and each stage's buffers and calls
+``native`` ``threads``       the order of work, and the threads that do it
+``blocks`` ``jit``           sizes of blocks by shape; how and when code is compiled
+============================ ===========================================================================================
 """
 
 from convolens.kernels.compiled.native import native_step

@@ -40,6 +40,8 @@ __all__ = [
     "total",
     "transpose",
     "where",
+    "winograd_input",
+    "winograd_output",
 ]
 
 LANES = 8
@@ -475,3 +477,64 @@ def transpose(
             _store(builder, value, y, builder.add(y_at, place(y_rows, y_row, j)))
 
     return _block(body, types.void, y, y_at, y_rows, y_row, x, x_at, x_rows, x_row)
+
+
+# Winograd's F(2x2, 3x3): see ``winograd``.
+
+
+def _places(builder: Any, at: Any, row: Any, column: Any, count: int) -> list[list[Any]]:
+    """Return the offsets of ``count x count`` cells."""
+    rows = [builder.add(at, builder.mul(row, _number(i))) for i in range(count)]
+    return [[builder.add(start, builder.mul(column, _number(j))) for j in range(count)] for start in rows]
+
+
+@intrinsic
+def winograd_input(typingctx: Any, v: Any, v_at: Any, v_step: Any, x: Any, x_at: Any, x_row: Any, x_column: Any) -> Any:
+    """Write the 16 vectors ``B' x B`` of 4 x 4 cells of the input."""
+
+    def body(
+        builder: Any, vector: Any, v: Any, v_at: Any, v_step: Any, x: Any, x_at: Any, x_row: Any, x_column: Any
+    ) -> None:
+        def differences(a: Any) -> list[Any]:
+            return [
+                builder.fsub(a[0], a[2]),
+                builder.fadd(a[1], a[2]),
+                builder.fsub(a[2], a[1]),
+                builder.fsub(a[1], a[3]),
+            ]
+
+        cells = [[_load(builder, x, at, vector) for at in row] for row in _places(builder, x_at, x_row, x_column, 4)]
+        columns = [differences(column) for column in zip(*cells, strict=True)]
+        for i, row in enumerate(zip(*columns, strict=True)):
+            for j, value in enumerate(differences(row)):
+                _store(builder, value, v, builder.add(v_at, builder.mul(v_step, _number(4 * i + j))))
+
+    return _block(body, types.void, v, v_at, v_step, x, x_at, x_row, x_column)
+
+
+@intrinsic
+def winograd_output(
+    typingctx: Any, y: Any, y_at: Any, y_row: Any, y_column: Any, m: Any, m_at: Any, m_step: Any, bias: Any, lowest: Any
+) -> Any:
+    """Write ``A' m A + bias``, at least ``lowest``: 2 x 2 cells of the output, from 16 vectors."""
+
+    def body(
+        builder: Any, vector: Any,
+        y: Any, y_at: Any, y_row: Any, y_column: Any, m: Any, m_at: Any, m_step: Any, bias: Any, lowest: Any,
+    ) -> None:  # fmt: skip
+        def sums(a: Any) -> list[Any]:
+            middle, other = builder.fadd(a[1], a[2]), builder.fsub(a[1], a[2])
+            return [builder.fadd(a[0], middle), builder.fsub(other, a[3])]
+
+        products = [
+            [_load(builder, m, builder.add(m_at, builder.mul(m_step, _number(4 * i + j))), vector) for j in range(4)]
+            for i in range(4)
+        ]
+        columns = [sums(column) for column in zip(*products, strict=True)]
+        places = _places(builder, y_at, y_row, y_column, 2)
+        added, floor = _splat(builder, bias), _splat(builder, lowest)
+        for i, row in enumerate(zip(*columns, strict=True)):
+            for j, value in enumerate(sums(row)):
+                _store(builder, _at_least(builder, builder.fadd(value, added), floor), y, places[i][j])
+
+    return _block(body, types.void, y, y_at, y_row, y_column, m, m_at, m_step, bias, lowest)

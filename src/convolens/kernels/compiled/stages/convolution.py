@@ -11,6 +11,7 @@ from convolens.kernels import geometry
 from convolens.kernels.compiled import blocks, cells, convolution, windows
 from convolens.kernels.compiled.lanes import LANES, size
 from convolens.kernels.compiled.stages.base import Room, Stage, place_for
+from convolens.kernels.compiled.stages.products import products_for
 from convolens.kernels.compiled.tiles import NO_PADS, Places, Shape, Tiles, from_tile, padded, shifted
 from convolens.kernels.geometry import Pads, Pair
 from convolens.kernels.operations import Operation
@@ -91,76 +92,57 @@ class ConvolutionStage(Stage):
     def allocate(self, room: Room) -> None:
         """Get room for forward."""
         super().allocate(room)
-        channels = self.shape[0]
-        filters, _, ow = self.z_shape
-        (kh, kw), (dh, dw) = self.kernel, self.dilation
-        _, _, channel, row, column = self.x.places
-        self.x_taps = blocks.offsets((kh, dh * row), (channels, channel), (kw, dw * column))
-        self.x_rows = (self.pads[0][0], self.shape[1], kh, dh)
+        self.products_forward = products_for(
+            self.z_shape, self.shape[0], self.x.places, kernel=self.kernel, strides=self.strides,
+            dilation=self.dilation, rows=(self.pads[0][0], self.shape[1]), window=self.window, dtype=room.dtype,
+        )  # fmt: skip
         self.x_first = shifted(self.x.places, -self.pads[0][0], -self.pads[1][0])
-        self.block = blocks.forward_block(filters, ow, room.dtype)
-        taps, width = channels * kh * kw, len(self.block[0])
-        self.packed = np.zeros((-(-filters // width), taps, width), room.dtype)
-        self.w_taps = blocks.steps(taps, width)
         self.winners = winners_for(room.tiles, self.window, self.output_shape)
 
     def allocate_backward(self, room: Room) -> None:
         """Get room for backward."""
-        channels = self.shape[0]
-        filters = self.z_shape[0]
+        channels, filters = self.shape[0], self.z_shape[0]
         (kh, kw), (dh, dw) = self.kernel, self.dilation
-        taps = self.x_taps.size
         self.z_places = self._z_places()
         if self._moves_gradient:
             self.desks = [np.zeros(room.span * self.z_places[1], room.dtype) for _ in range(room.workers)]
-        self.gradient_block = blocks.gradient_block(filters, taps, room.dtype)
-        self.dw_shares = np.zeros((room.shares, taps, filters), room.dtype)
+        _, _, channel, row, column = self.x.places
+        self.x_taps = blocks.offsets((kh, dh * row), (channels, channel), (kw, dw * column))
+        self.gradient_block = blocks.gradient_block(filters, self.x_taps.size, room.dtype)
+        self.dw_shares = np.zeros((room.shares, self.x_taps.size, filters), room.dtype)
         self.db_shares = np.zeros((room.shares, filters), room.dtype)
         if self.need_dx:
-            self.dx_block = blocks.forward_block(channels, self.shape[2], room.dtype)
-            taps, width = filters * kh * kw, len(self.dx_block[0])
-            self.flipped = np.zeros((-(-channels // width), taps, width), room.dtype)
             self.no_bias, self.no_lowest = np.zeros(channels, room.dtype), room.dtype.type(-np.inf)
-            self.flipped_taps = blocks.steps(taps, width)
             _, tile, channel, row, column = self.z_places
             row, column = row // self.strides[0], column // self.strides[1]
-            self.z_taps = blocks.offsets((kh, dh * row), (filters, channel), (kw, dw * column))
-            inside = (self.z_shape[1] - 1) * self.strides[0] + 1
-            self.z_rows = (geometry.span(kh, dh) - 1 - self.pads[0][0], inside, kh, dh)
             self.z_first = (self._inset[0] * row + self._inset[1] * column, tile, channel, row, column)
+            above = geometry.span(kh, dh) - 1 - self.pads[0][0]
+            inside = (self.z_shape[1] - 1) * self.strides[0] + 1
+            self.products_backward = products_for(
+                self.shape, filters, self.z_first, kernel=self.kernel, strides=(1, 1), dilation=self.dilation,
+                rows=(above, inside), window=(1, 1, 0, 0), dtype=room.dtype, turned=True,
+            )  # fmt: skip
 
     def prepare(self) -> None:
         """Read the parameters."""
-        convolution.pack(self.packed, self.operation.parameters["kernel"].value)
+        self.products_forward.pack(self.operation.parameters["kernel"].value)
         self.b = self.bias()
 
     def forward(self, begin: int, end: int) -> None:
         """Compute the output of some tiles."""
-        common = (
-            self.x.array,
-            self.x_first,
-            self.x_taps,
-            self.x_rows,
-            self.strides,
-            self.packed,
-            self.w_taps,
-            self.b,
-            self.lowest,
-        )
+        given = (self.x.array, self.x_first, self.b, self.lowest)
         if self.pools:
-            convolution.convolve_pool(
-                self.y.array, self.y.places, self.winners, *common, self.z_shape, self.window, self.written,
-                self.pooled, begin, end, *self.block,
-            )  # fmt: skip
+            pooling = (self.window, self.written, self.pooled)
+            self.products_forward.convolve_pool(self.y.array, self.y.places, self.winners, *given, pooling, begin, end)
         else:
-            convolution.convolve(self.y.array, self.y.places, *common, self.z_shape, begin, end, *self.block)
+            self.products_forward.convolve(self.y.array, self.y.places, *given, begin, end)
 
     def prepare_backward(self) -> None:
         """Get ready for gradients."""
         self.dw_shares[:] = 0
         self.db_shares[:] = 0
         if self.need_dx:
-            convolution.pack_flipped(self.flipped, self.operation.parameters["kernel"].value)
+            self.products_backward.pack(self.operation.parameters["kernel"].value)
 
     def backward(self, worker: int, share: int, dy: Tiles, d_input: Tiles | None, begin: int, end: int) -> None:
         """Add to the shares of the parameters' gradients, and write the one by the input."""
@@ -181,10 +163,9 @@ class ConvolutionStage(Stage):
         if d_input is not None:
             # Tiles are counted from the first, and the array may begin with a later one.
             first = (self.z_first[0] + dz_places[0] - self.z_places[0], *self.z_first[1:])
-            convolution.convolve(
-                d_input.array, d_input.places, dz, first, self.z_taps, self.z_rows, (1, 1), self.flipped,
-                self.flipped_taps, self.no_bias, self.no_lowest, self.shape, begin, end, *self.dx_block,
-            )  # fmt: skip
+            self.products_backward.convolve(
+                d_input.array, d_input.places, dz, first, self.no_bias, self.no_lowest, begin, end
+            )
 
     def parameters(self) -> dict[str, Variable]:
         """Return the variables of ``gradients`` by their keys."""
