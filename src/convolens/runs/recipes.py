@@ -65,7 +65,7 @@ class Recipe:
 _RECIPES = {
     "digits": [Recipe("digits_cnn", 80, 32, 3e-3, "written", augment=True)],
     "mnist": [Recipe("lenet5", 15, 128, 2e-3, "scans", augment=True)],
-    "fashion_mnist": [Recipe("lenet5", 15, 128, 2e-3, "clothes", augment=True)],
+    "fashion_mnist": [Recipe("lenet5", 20, 64, 1e-3, "clothes", augment=True)],
     "happy": [
         Recipe("happy_model", 20, 16, 1e-3, "faces"),
         Recipe("smile_cnn", 40, 32, 2e-3, "faces", augment=True, validation=0.0),
