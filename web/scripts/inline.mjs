@@ -19,8 +19,21 @@ const policy = [
   "form-action 'none'",
 ].join('; ');
 
+// What Svelte compiles to brings these along.
+const licences = { svelte: 'LICENSE.md', clsx: 'license' };
+const notices = Object.entries(licences)
+  .map(
+    ([name, file]) =>
+      `\n${name}\n${readFileSync(new URL(`../node_modules/${name}/${file}`, import.meta.url), 'utf8').trim()}`,
+  )
+  .join('\n')
+  .replaceAll('--', '- -');
+
 const page = `<!doctype html>
-<!-- Made with convolens from web/, under its MIT licence. Holds the runtime of Svelte: MIT licence, Copyright (c) 2016-2025 Svelte contributors. -->
+<!--
+Built from web/ of convolens. Holds parts of these packages, under their licences:
+${notices}
+-->
 <html lang="en">
 <head>
 <meta charset="utf-8">

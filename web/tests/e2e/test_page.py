@@ -11,6 +11,8 @@ from playwright.sync_api import Page, expect
 from reading import number, open_layer, pick, read
 
 import convolens as cl
+from convolens.explainer import make_record
+from convolens.explainer.page import make_page
 
 
 def probabilities(page: Page) -> np.ndarray:
@@ -255,6 +257,21 @@ def test_without_a_label_there_are_no_gradients(open_page: Opener, tmp_path: Pat
     page = open_page(tmp_path / "page.html")
     expect(page.get_by_role("button", name="Gradients")).to_be_disabled()
     expect(page.locator("nav").get_by_role("button", name="Loss", exact=True)).to_have_count(0)
+
+
+def test_what_was_left_out_is_computed_by_the_page(lenet: Case, open_page: Opener, tmp_path: Path) -> None:
+    x = lenet.truth.steps[0].output.astype(np.float32)
+    record = make_record(lenet.model, x, np.array([7]), limit=330_000)
+    assert any("output" in name for name in record["thinned"])
+    (tmp_path / "page.html").write_text(make_page(record), encoding="utf-8")
+    page = open_page(tmp_path / "page.html")
+    page.get_by_label("digits").select_option("9")
+    open_layer(page, 1, "Forward")
+    pick(page, (12, 13, 2))
+    expect(page.locator("section.centre")).to_contain_text("computed here")
+    np.testing.assert_allclose(read(page).recorded, lenet.truth.steps[1].output[0, 12, 13, 2], rtol=1e-4)
+    page.locator("nav").get_by_role("button", name="Trust").click()
+    expect(page.locator("main")).to_contain_text("To keep the file small")
 
 
 def test_a_layer_of_ones_own_is_shown_as_recorded(open_page: Opener, tmp_path: Path) -> None:
