@@ -30,13 +30,14 @@ class Process:
         task: the task's.
         threads: how many.
         steps: the most train steps of a turn.
+        clock: ``"wall"`` or ``"processor"``: what its seconds are.
 
     Raises:
         ValueError: if it does not start; with the last line it printed.
     """
 
-    def __init__(self, contestant: str, task: str, threads: int, steps: int) -> None:
-        self.steps = steps
+    def __init__(self, contestant: str, task: str, threads: int, steps: int, clock: str = "wall") -> None:
+        self.steps, self.clock = steps, clock
         begin = time.time()
         words = [sys.executable, "-m", "convolens.benchmarking.worker", contestant, task, str(threads), str(steps)]
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1" if contestant == _OURS else str(threads)}
@@ -52,7 +53,7 @@ class Process:
 
     def ask(self, what: str, times: int = 1) -> float:
         """Return the seconds (or what else was asked for) of one of ``times``."""
-        self._process.stdin.write(json.dumps({"do": what, "times": times}) + "\n")  # type: ignore[union-attr]
+        self._process.stdin.write(json.dumps({"do": what, "times": times, "clock": self.clock}) + "\n")  # type: ignore[union-attr]
         self._process.stdin.flush()  # type: ignore[union-attr]
         return float(json.loads(self._process.stdout.readline())["value"])  # type: ignore[union-attr]
 
@@ -66,6 +67,7 @@ def measure(
     peers: Sequence[str] | None = None,
     rounds: int = 7,
     steps: int = 8,
+    busy: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Measure training, prediction, latency, memory and start of all contestants.
@@ -75,6 +77,8 @@ def measure(
         peers: contestants; all that are installed if None.
         rounds: turns of each; the median counts.
         steps: train steps of the first epoch, and the most of a turn.
+        busy: the machine does other things too: one thread each, and seconds of processor time instead of the wall
+            clock's, which other programs change least.
         say: gets a line on what happens.
 
     Returns:
@@ -83,15 +87,16 @@ def measure(
         start; and the machine's ``sgemm`` rate in operations per second in the same minutes.
     """
     names = installed() if peers is None else list(peers)
-    threads = config.get_num_threads()
-    found: dict[str, Any] = {"machine": machine(), "threads": threads, "rounds": rounds, "tasks": {}}
+    threads = 1 if busy else config.get_num_threads()
+    clock = "processor" if busy else "wall"
+    found: dict[str, Any] = {"machine": machine(), "threads": threads, "clock": clock, "rounds": rounds, "tasks": {}}
     found["import"] = {name: import_seconds(name) for name in ("numpy", "convolens")}
     for task in tasks:
         say(f"{task}: starting {len(names)} contestants, one after another.")
         running: dict[str, Process] = {}
         for name in names:
             try:
-                running[name] = Process(name, task, threads, steps)
+                running[name] = Process(name, task, threads, steps, clock)
             except ValueError as error:
                 say(str(error))
         memory = {name: process.ask("memory") for name, process in running.items()}

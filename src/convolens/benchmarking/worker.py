@@ -11,9 +11,12 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["main"]
+__all__ = ["main", "sgemm_rate"]
+
+_CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "processor": time.process_time}
 
 
 def main(contestant: str, task_name: str, threads: int, steps: int) -> None:
@@ -51,32 +54,32 @@ def _hold_threads(contestant: str, threads: int) -> None:
 
 def _work(network: Any, asked: dict[str, Any]) -> float:
     if asked["do"] == "sgemm":
-        return sgemm_rate()
+        return sgemm_rate(clock=_CLOCKS[asked["clock"]])
     if asked["do"] == "memory":
         import resource
 
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024
-    times = asked.get("times", 1)
-    begin = time.perf_counter()
+    times, clock = asked.get("times", 1), _CLOCKS[asked["clock"]]
+    begin = clock()
     if asked["do"] == "train":
         network.train(times)
     else:
         work = getattr(network, asked["do"])
         for _ in range(times):
             work()
-    return (time.perf_counter() - begin) / times
+    return (clock() - begin) / times
 
 
-def sgemm_rate(size: int = 2048) -> float:
+def sgemm_rate(size: int = 2048, clock: Callable[[], float] = time.perf_counter) -> float:
     """Return the machine's operations per second on a float32 matrix product, with all threads of BLAS."""
     import numpy as np
 
     a = np.ones((size, size), np.float32)
     b = a @ a
-    begin = time.perf_counter()
+    begin = clock()
     np.matmul(a, a, out=b)
-    return 2 * size**3 / (time.perf_counter() - begin)
+    return 2 * size**3 / (clock() - begin)
 
 
 if __name__ == "__main__":

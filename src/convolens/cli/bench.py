@@ -18,6 +18,9 @@ def command(
     peers: Annotated[str, typer.Option(help="Contestants, with commas; all that are installed if empty.")] = "",
     rounds: Annotated[int, typer.Option(help="Turns of each contestant; the median counts.", min=1)] = 7,
     quick: Annotated[bool, typer.Option("--quick", help="LeNet-5 only, three rounds.")] = False,
+    busy: Annotated[
+        bool, typer.Option("--busy", help="For a machine at work: one thread each, seconds of processor time.")
+    ] = False,
     profile: Annotated[str, typer.Option(metavar="TASK", help="Instead: where the time of one train step goes.")] = "",
     growth: Annotated[
         bool, typer.Option("--growth", help="Instead: time against batch, size, channels, threads.")
@@ -42,7 +45,7 @@ def command(
 
     if quick:
         chosen, rounds = ("lenet5",), min(rounds, 3)
-    found = measure(chosen, contestants, rounds, say=console.say)
+    found = measure(chosen, contestants, rounds, busy=busy, say=console.say)
     if out is not None:
         from convolens.benchmarking.figures import roofline
 

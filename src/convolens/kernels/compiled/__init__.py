@@ -1,8 +1,8 @@
 """Numba: machine code for this processor, with the batch in the vector lanes.
 
-Networks run as *native steps* (``native``): whole segments on the backend's own layout, tile by tile on several threads,
-or image by image where there are only a few. The plain functions, which serve kept traces and what no native step takes,
-are those of ``vectorized``, all of them: on single layers and channels-last arrays BLAS is what pays.
+Networks run as *native steps* (``native``): whole segments on the backend's own layout, tile by tile on several
+threads, or image by image where there are only a few. The plain functions, which serve kept traces and what no native
+step takes, are those of ``vectorized``, all of them: on single layers and channels-last arrays BLAS is what pays.
 
 ============================ ===========================================================================================
 ``lanes``                    vectors, and the blocks of accumulators that every sum of products is made of
