@@ -135,6 +135,9 @@ WRONG = [
     _wrong("height and width swapped", "pool_forward", LOOPS, ("kh, kw = kernel_shape\n    sh, sw = stride\n    oh", "kw, kh = kernel_shape\n    sh, sw = stride\n    oh")),
     _wrong("stride ignored in backward", "conv_backward", LAYERS, ("    for y, x, cells in slices(dZ.shape, W.shape, stride):", "    for y, x, cells in slices(dZ.shape, W.shape, (1, 1)):")),
     _wrong("padding ignored", "conv_backward", LAYERS, ("around = pads(A_prev, W, padding, stride)\n", "around = pads(A_prev, W, 'valid', stride)\n")),
+    _wrong("right numbers in the wrong shape", "conv_backward", LOOPS, ("db = np.sum(dZ, axis=(0, 1, 2), keepdims=True)", "db = np.sum(dZ, axis=(0, 1, 2))")),
+    _wrong("off by a factor (db): divided by the number of images and places", "conv_backward", LOOPS, ("db = np.sum(dZ, axis=(0, 1, 2), keepdims=True)", "db = np.mean(dZ, axis=(0, 1, 2), keepdims=True)")),
+    _wrong("[pad:-pad] with pad 0", "conv_backward", LOOPS, ("dA[:, ph : ph + h_prev, pw : pw + w_prev]", "dA[:, ph:-ph, pw:-pw]")),
     _wrong("average not divided", "pool_backward", LOOPS, ("mask = np.ones(kernel_shape) / (kh * kw)", "mask = np.ones(kernel_shape)")),
     _wrong("only one of the tied maxima", "pool_backward", LOOPS, ("mask = np.where(window == np.max(window), 1, 0)", "mask = np.zeros(window.shape); mask.flat[np.argmax(window)] = 1")),
 ]  # fmt: skip

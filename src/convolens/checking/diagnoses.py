@@ -150,23 +150,23 @@ def _by_form(evidence: Evidence) -> Diagnosis | None:
 
 
 def _matches(outcome: Outcome, mutant: Outcome, expected: tuple[np.ndarray, ...]) -> bool:
+    """Say whether the outcomes are equal. Where the learner's call failed, it is enough that the mutant is wrong."""
+    if outcome.problem:
+        return False
     if outcome.failure:
-        if outcome.failure.kind == "AssertionError":  # The learner's own check of the shape.
-            wrong_shape = any(m.shape != e.shape for m, e in zip(mutant.outputs, expected, strict=False))
-            return mutant.failure is not None or wrong_shape
-        return mutant.failure is not None and mutant.failure.kind == outcome.failure.kind
-    if outcome.problem or mutant.failure or len(outcome.outputs) != len(mutant.outputs):
+        return mutant.failure is not None or not all(map(same, mutant.outputs, expected))
+    if mutant.failure or len(outcome.outputs) != len(mutant.outputs):
         return False
     return all(same(a, m) for a, m in zip(outcome.outputs, mutant.outputs, strict=True))
 
 
 def _is_telling(outcome: Outcome, mutant: Outcome) -> bool:
-    """An error of the same kind tells little by itself: only equal wrong numbers or an equal message do."""
+    """An error tells little by itself: only equal wrong numbers, an equal message or a failed check of a shape do."""
     if not outcome.failure:
         return True
-    if not mutant.failure:
-        return outcome.failure.kind == "AssertionError"
-    return outcome.failure.message == mutant.failure.message
+    if outcome.failure.kind == "AssertionError":  # The learner's own check.
+        return mutant.failure is None
+    return mutant.failure is not None and outcome.failure.message == mutant.failure.message
 
 
 @lru_cache(maxsize=4096)
@@ -245,12 +245,12 @@ def _by_arithmetic(evidence: Evidence, place: int, shown: str) -> Diagnosis | No
             return _named("integer result", "make the array with `dtype=float`, and divide with `/`", shown)
     if evidence.agrees(place, [-e.astype(float) for e in expected]):
         return _named("sign is wrong", detail=shown)
-    by_batch = {n: np.array([c.setting.x.shape[0] for c in evidence.cases]) ** n for n in (-1.0, 1.0)}
-    for power, factors in by_batch.items():
-        if len(set(factors)) > 1 and evidence.agrees(place, [e * f for e, f in zip(expected, factors, strict=True)]):
-            words = "divided by" if power < 0 else "multiplied by"
-            return Diagnosis(f"off by a factor {shown}: {words} the number of images".replace("  ", " "),
-                             "Is a gradient summed over the images, or averaged?", f"it is {words} m")  # fmt: skip
+    for words, counts in _counts(evidence).items():
+        for power, verb in ((-1.0, "divided by"), (1.0, "multiplied by")):
+            factors = np.array(counts) ** power
+            if len(set(counts)) > 1 and evidence.agrees(place, [e * f for e, f in zip(expected, factors, strict=True)]):
+                name = f"off by a factor{f' {shown}' if shown else ''}: {verb} the number of {words}"
+                return Diagnosis(name, "Are all shares added up, or averaged?")
     factor = _factor(actual, expected)
     if factor is not None:
         return Diagnosis(
@@ -258,6 +258,17 @@ def _by_arithmetic(evidence: Evidence, place: int, shown: str) -> Diagnosis | No
             "Divide one of your numbers by the right one. And another.",
         )
     return None
+
+
+def _counts(evidence: Evidence) -> dict[str, list[float]]:
+    """What a sum may have been divided by, in each case."""
+    images = [float(case.setting.x.shape[0]) for case in evidence.cases]
+    places = [float(np.prod(case.setting.d.shape[1:3])) for case in evidence.cases]
+    return {
+        "images": images,
+        "places": places,
+        "images and places": [m * n for m, n in zip(images, places, strict=True)],
+    }
 
 
 def _only_the_border_is_wrong(actual: np.ndarray, case: Case) -> bool:
@@ -331,6 +342,10 @@ def _by_pattern(evidence: Evidence) -> Diagnosis | None:
     for failure in failures:
         if failure.kind == "AssertionError" and "shape" in failure.text:
             return _named("wrong output size", f"the check in line {failure.line} of {failure.place} fails")
+    first = next(difference for difference in evidence.differences if difference)
+    if first.kind == "shape" and not evidence.exercise.name.endswith("backward"):
+        return _named("wrong output size")
+    for failure in failures:
         if failure.message.startswith("cannot reshape array of size"):
             return _named(
                 "wrong output size", f"what line {failure.line} of {failure.place} is given does not fill the shape"

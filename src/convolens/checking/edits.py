@@ -108,27 +108,21 @@ SIZES: dict[str, list[Edit]] = {
 }
 
 SAME: dict[str, list[Edit]] = {
-    "padding rounded down": [
-        (
-            (_PH, "ph = ((n_H_prev - 1) * sh + kh - n_H_prev) // 2"),
-            (_PW, "pw = ((n_W_prev - 1) * sw + kw - n_W_prev) // 2"),
-        ),
-    ],
+    "padding rounded down": each(
+        (_PH, "ph = ((n_H_prev - 1) * sh + kh - n_H_prev) // 2"),
+        (_PW, "pw = ((n_W_prev - 1) * sw + kw - n_W_prev) // 2"),
+    ),
     "padding ignores the stride": [
-        ((_PH, "ph = (kh - 1) // 2"), (_PW, "pw = (kw - 1) // 2")),
+        *each((_PH, "ph = (kh - 1) // 2"), (_PW, "pw = (kw - 1) // 2")),
         ((_PH, "ph = kh // 2"), (_PW, "pw = kw // 2")),
     ],
-    "padding with one cell too many": [
-        (
-            (_PH, "ph = ((n_H_prev - 1) * sh + kh - n_H_prev) // 2 + 1"),
-            (_PW, "pw = ((n_W_prev - 1) * sw + kw - n_W_prev) // 2 + 1"),
-        )
-    ],
-    "padding as in Keras": [
-        (
-            (_PH, "ph = max((-(-n_H_prev // sh) - 1) * sh + kh - n_H_prev, 0) // 2"),
-            (_PW, "pw = max((-(-n_W_prev // sw) - 1) * sw + kw - n_W_prev, 0) // 2"),
-        )
-    ],
+    "padding with one cell too many": each(
+        (_PH, "ph = ((n_H_prev - 1) * sh + kh - n_H_prev) // 2 + 1"),
+        (_PW, "pw = ((n_W_prev - 1) * sw + kw - n_W_prev) // 2 + 1"),
+    ),
+    "padding as in Keras": each(
+        (_PH, "ph = max((-(-n_H_prev // sh) - 1) * sh + kh - n_H_prev, 0) // 2"),
+        (_PW, "pw = max((-(-n_W_prev // sw) - 1) * sw + kw - n_W_prev, 0) // 2"),
+    ),
     "padding ignored": [(('if padding == "same":', "if False:"),), (('if padding == "same":', "if True:"),)],
 }
