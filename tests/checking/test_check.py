@@ -74,6 +74,7 @@ def test_the_first_wrong_element_is_named_and_written_out(tmp_path):
 def test_the_answer_is_shown_only_on_request(tmp_path):
     path = written(tmp_path, WRONG_MASK)
     hidden, shown = str(check(path)), str(check(path, reveal=True))
+    assert repr(check(path)) == hidden
     assert "hint" in hidden
     assert "np.max" not in hidden
     assert "`mask = x == np.min(x)`" in shown or "np.max" in shown
