@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from convolens.checking.evidence import Examiner
-from convolens.checking.records import LayerRecord
+from convolens.checking.records import LayerRecord, shown
 
 __all__ = ["Certificate", "certify"]
 
@@ -49,7 +49,7 @@ class Certificate:
         measured = [gradient for gradient in gradients if gradient.worst_at]
         if measured:
             worst = max(measured, key=lambda gradient: gradient.worst)
-            line += f", worst relative error {worst.worst:.0e} at {worst.worst_at}".replace("e-0", "e-")
+            line += f", worst relative error {shown(worst.worst)} at {worst.worst_at}"
         if kinks:
             line += f"; {kinks:,} at kinks"
         if compared < total:

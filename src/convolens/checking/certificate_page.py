@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from convolens.checking.records import shown
+
 if TYPE_CHECKING:
     from convolens.checking.certificate import Certificate
     from convolens.checking.records import LayerRecord
@@ -44,12 +46,12 @@ def section(certificate: Certificate) -> str:
 
 def _row(layer: LayerRecord) -> str:
     verdict = '<span class="right">ok</span>' if layer.ok else '<span class="wrong">wrong</span>'
-    own = f"output {layer.own_error:.0e}"
+    own = f"output {shown(layer.own_error)}"
     if layer.own_gradient_error is not None:
-        own += f"<br>gradient {layer.own_gradient_error:.0e}"
-    agree = "<br>".join(f"{escape(name)} {value:.0e}" for name, value in {**layer.kernels, **layer.peers}.items())
+        own += f"<br>gradient {shown(layer.own_gradient_error)}"
+    agree = "<br>".join(f"{escape(name)} {shown(value)}" for name, value in {**layer.kernels, **layer.peers}.items())
     gradients = "<br>".join(
-        f"d{escape(one.name)} ({one.mode}): {one.how}, worst {one.worst:.0e}"
+        f"d{escape(one.name)} ({one.mode}): {one.how}, worst {shown(one.worst)}"
         + (f", {one.kinks:,} at kinks" if one.kinks else "")
         for one in layer.gradients
     )

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["GRADIENT", "GradientRecord", "LayerRecord"]
+__all__ = ["GRADIENT", "GradientRecord", "LayerRecord", "shown"]
 
 GRADIENT = 1e-5
 """The largest relative error of a derivative that is let pass, as in ``check_gradients``."""
+
+
+def shown(difference: float) -> str:
+    """Return a difference in a few characters.
+
+    >>> shown(3.2e-9), shown(0.0)
+    ('3e-9', 'exact')
+    """
+    return f"{difference:.0e}".replace("e-0", "e-") if difference else "exact"
 
 
 @dataclass
@@ -86,13 +95,15 @@ class LayerRecord:
 
     def lines(self) -> list[str]:
         """Return the record as text."""
-        agree = ", ".join(f"{name} {difference:.0e}" for name, difference in {**self.kernels, **self.peers}.items())
-        back = "" if self.own_gradient_error is None else f", gradient {self.own_gradient_error:.0e}"
+        agree = ", ".join(f"{name} {shown(difference)}" for name, difference in {**self.kernels, **self.peers}.items())
+        back = "" if self.own_gradient_error is None else f", gradient {shown(self.own_gradient_error)}"
         lines = [f"{self.name} ({self.kind}): {'ok' if self.ok else 'WRONG'}"]
-        lines.append(f"  own arithmetic  output {self.own_error:.0e} (absolute {self.forward_difference:.0e}){back}")
+        lines.append(
+            f"  own arithmetic  output {shown(self.own_error)} (absolute {shown(self.forward_difference)}){back}"
+        )
         if agree:
             lines.append(f"  agreement       {agree}")
         for one in self.gradients:
             kinks = f", {one.kinks} at kinks" if one.kinks else ""
-            lines.append(f"  d{one.name} ({one.mode}): {one.how}, worst {one.worst:.0e}{kinks}")
+            lines.append(f"  d{one.name} ({one.mode}): {one.how}, worst {shown(one.worst)}{kinks}")
         return lines + [f"  FAILED  {failure}" for failure in self.failures]
