@@ -318,9 +318,7 @@ class Model(Trainer, Layer):
 
     def to_json(self, **kwargs: Any) -> str:
         """Return the configuration as JSON text."""
-        import json
-
-        return json.dumps(model_config.serialize_model(self), **kwargs)
+        return model_config.to_json(model_config.serialize_model(self), **kwargs)
 
     def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
         """Write the whole model to a ``.keras`` file."""

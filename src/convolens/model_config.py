@@ -20,6 +20,7 @@ __all__ = [
     "sequential_config",
     "serialize_layer",
     "serialize_model",
+    "to_json",
 ]
 
 _MODELS = ("Functional", "Model", "Sequential")
@@ -49,6 +50,28 @@ def serialize_model(model: Any) -> dict[str, Any]:
         "build_config": {"input_shape": _build_shape(model) if sequential else None},
         **sharing.number_of(model),
     }
+
+
+def to_json(config: Mapping[str, Any], **kwargs: Any) -> str:
+    """Return a configuration as JSON text.
+
+    Raises:
+        ValueError: naming the layer that holds something a file cannot, such as a Python function.
+    """
+    import json
+
+    try:
+        return json.dumps(config, **kwargs)
+    except TypeError as error:
+        for layer in config["config"].get("layers", ()):
+            try:
+                json.dumps(layer)
+            except TypeError:
+                raise ValueError(
+                    f"layer {layer['config'].get('name')!r} ({layer['class_name']}) holds Python objects that no "
+                    f"file can keep ({error}); use save_weights, and make the model anew before load_weights."
+                ) from error
+        raise ValueError(f"the configuration cannot be written as JSON: {error}.") from error
 
 
 def _build_shape(layer: Any) -> Any:

@@ -116,3 +116,15 @@ def test_a_result_of_the_wrong_form_is_explained(data):
     flipped = Conv(lambda A, W, b, h: (A, (A, W, b, h)), step_by_step.conv_backward, 2, 2)
     with pytest.raises(ValueError, match="should have shape"):
         flipped(data[0])
+
+
+def test_a_file_cannot_hold_functions_and_says_so(tmp_path):
+    model = network(step_by_step)
+    for write in (lambda: model.save(tmp_path / "own.keras"), model.to_json):
+        with pytest.raises(ValueError, match=r"layer 'conv' \(Conv\) holds Python objects.*save_weights"):
+            write()
+    assert not (tmp_path / "own.keras").exists()
+    model.save_weights(tmp_path / "own.weights.h5")
+    twin = network(step_by_step)
+    twin.load_weights(tmp_path / "own.weights.h5")
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), twin.get_weights(), strict=True))

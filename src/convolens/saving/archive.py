@@ -49,12 +49,13 @@ def save_model(model: Any, filepath: str | os.PathLike[str], overwrite: bool = T
         config["compile_config"] = compile_config(model)
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     metadata = {"keras_version": KERAS_VERSION, "date_saved": now, "convolens_version": __version__}
+    config_text = model_config.to_json(config)
     weights = io.BytesIO()
     with h5py.File(weights, "w") as file:
         write_state(file, model)
     with replacing(path) as beside, zipfile.ZipFile(beside, "w") as archive:
         archive.writestr("metadata.json", json.dumps(metadata))
-        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("config.json", config_text)
         archive.writestr(WEIGHTS, weights.getbuffer())
 
 
