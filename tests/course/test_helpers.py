@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 
 from convolens.course import helpers
+from lookalikes import write_course_pair
 
 
 def course_batches(X, Y, size, seed):
@@ -59,3 +61,19 @@ def test_activations_at_their_ends():
     assert helpers.softmax(z[None])[0].tolist() == [0, 0, 0, 1]
     assert helpers.relu_backward(np.ones(4), z).tolist() == [0, 0, 0, 1]
     assert helpers.flatten(np.zeros((2, 3, 4, 5))).shape == (2, 60)
+
+
+@pytest.mark.parametrize(("name", "classes"), [("happy", 2), ("signs", 6)])
+def test_the_data_come_in_the_courses_form(tmp_path, monkeypatch, name, classes):
+    write_course_pair(tmp_path / name, name, classes)
+    monkeypatch.setenv("CONVOLENS_DATA", str(tmp_path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a look-alike has another checksum
+        train_x, train_y, test_x, test_y, names = getattr(helpers, f"load_{name}_dataset")()
+    assert train_x.dtype == test_x.dtype == np.uint8
+    assert train_x.shape[1:] == (64, 64, 3)
+    assert (train_y.shape, test_y.shape) == ((1, len(train_x)), (1, len(test_x)))
+    assert names.tolist() == list(range(classes))
+    monkeypatch.setenv("CONVOLENS_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(OSError, match=r"train_happy.h5|train_signs"):
+        getattr(helpers, f"load_{name}_dataset")()
