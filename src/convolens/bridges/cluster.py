@@ -178,6 +178,8 @@ def connect(cluster: Cluster) -> Placement:
     if os.environ.get("KERAS_BACKEND") != "jax":
         raise ValueError("training on several devices runs on JAX: set the environment variable KERAS_BACKEND=jax.")
     jax = needed("jax", "jax", "training on several devices")
+    # Virtual devices share a pool of threads; steps that overlap there can wait for each other for ever.
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     if cluster.processes > 1:
         try:
             jax.distributed.initialize(
