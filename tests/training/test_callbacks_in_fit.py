@@ -140,3 +140,43 @@ def test_averages_of_the_weights_are_in_the_model_after_fit():
     kernel = model.get_layer("out").kernel
     average = next(v for v in model.optimizer.variables if v.name == "out_kernel_average")
     np.testing.assert_array_equal(kernel.value, average.value)
+
+
+def test_every_hook_gets_a_dictionary():
+    """As in Keras, whose guide lists the keys of ``logs`` in every hook, some declared without a default."""
+    seen = {}
+
+    class Keys(cl.callbacks.Callback):
+        pass
+
+    def listener(hook):
+        if "epoch" in hook or "batch" in hook:
+            return lambda self, number, logs: seen.setdefault(hook, sorted(logs))
+        return lambda self, logs: seen.setdefault(hook, sorted(logs))
+
+    for hook in [name for name in vars(cl.callbacks.Callback) if name.startswith("on_")]:
+        setattr(Keys, hook, listener(hook))
+    x, y = data()
+    model = compiled()
+    model.fit(x, y, validation_data=(x, y), callbacks=[Keys()], verbose=0)
+    model.predict(x, callbacks=[Keys()], verbose=0)
+    means = ["accuracy", "loss"]
+    begins = {hook: [] for hook in seen if hook.endswith("begin")}
+    assert len(begins) == 7
+    assert seen == begins | {
+        "on_train_batch_end": means,
+        "on_test_batch_end": means,
+        "on_predict_batch_end": ["outputs"],
+        "on_test_end": means,
+        "on_predict_end": [],
+        "on_epoch_end": [*means, "val_accuracy", "val_loss"],
+        "on_train_end": [*means, "val_accuracy", "val_loss"],
+    }
+
+
+def test_a_batch_of_no_samples_is_refused():
+    x, y = data()
+    model = compiled()
+    for arguments in ({"batch_size": 0}, {"validation_batch_size": 0}):
+        with pytest.raises(ValueError, match="batch_size is a positive integer; got 0"):
+            model.fit(x, y, validation_data=(x, y), verbose=0, **arguments)

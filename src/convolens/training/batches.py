@@ -202,7 +202,7 @@ def make_batches(
             raise ValueError("x is an iterable of batches, which hold y and sample_weight; do not pass them too.")
         return IterableBatches(x, unpack, steps)
     whole = unpack(x, y, sample_weight)
-    batches = ArrayBatches(whole.x, whole.y, whole.sample_weight, batch_size or 32, shuffle)
+    batches = ArrayBatches(whole.x, whole.y, whole.sample_weight, 32 if batch_size is None else batch_size, shuffle)
     if steps is not None and steps < len(batches):
         return IterableBatches(_Endless(batches), lambda batch, *_: batch, steps)
     return batches

@@ -262,9 +262,8 @@ class Trainer:
         batches = make_batches(self, x, y, sample_weight, steps=steps_per_epoch, **options)
         validation = None
         if validation_data is not None:
-            validation = self._validation_batches(
-                validation_data, validation_batch_size or batch_size, validation_steps
-            )
+            size = batch_size if validation_batch_size is None else validation_batch_size
+            validation = self._validation_batches(validation_data, size, validation_steps)
         self.progress = Progress(random_source.next_seed(), initial_epoch)
         self.stop_training = False
         watchers = callback_module.CallbackList(
@@ -323,7 +322,8 @@ class Trainer:
         for number, batch in enumerate(batches.epoch()):
             watchers.on_test_batch_begin(number)
             test_step(self, batch)
-            watchers.on_test_batch_end(number, None)
+            if watchers.watches_tests:
+                watchers.on_test_batch_end(number, self.metric_set.result())
         logs = self.metric_set.result()
         watchers.on_test_end(logs)
         return logs
@@ -366,7 +366,7 @@ class Trainer:
         for number, batch in enumerate(batches.epoch()):
             watchers.on_predict_batch_begin(number)
             parts.append([_copied(one) for one in self._predict_step(batch.x)])
-            watchers.on_predict_batch_end(number, None)
+            watchers.on_predict_batch_end(number, {"outputs": self.pack_outputs(parts[-1])})
         watchers.on_predict_end()
         if not parts:
             raise ValueError("the data is empty: there was no batch to predict.")

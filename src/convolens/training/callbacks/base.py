@@ -31,7 +31,8 @@ class Callback:
     """Something that is told how training, evaluation and prediction go, and may step in.
 
     A subclass overrides the hooks it needs. ``logs`` holds means so far: ``loss``, the metrics, and at the end of an
-    epoch the validation's with ``val_`` before their names. Entries that a hook adds are seen by later callbacks.
+    epoch the validation's with ``val_`` before their names; after a batch of prediction it holds ``outputs``. Entries
+    that a hook adds are seen by later callbacks.
 
     Attributes:
         model: the model, set before the first hook. ``model.stop_training = True`` ends ``fit`` after this batch.
@@ -177,7 +178,8 @@ class LambdaCallback(Callback):
 class CallbackList:
     """Calls the same hook of many callbacks, in order; ``list.on_epoch_end(epoch, logs)`` and so on.
 
-    Only overridden hooks are called, so a hook that nobody uses costs nothing.
+    Only overridden hooks are called, so a hook that nobody uses costs nothing. A hook always gets ``logs``, empty
+    where there is nothing to tell.
 
     Args:
         callbacks: a callback, or a nested list of them.
@@ -190,6 +192,7 @@ class CallbackList:
         callbacks: all of them, flat.
         history: the ``History`` among them, or None.
         watches_batches: whether any wants to know of train batches.
+        watches_tests: whether any wants to know what a batch of evaluation gave.
 
     Raises:
         ValueError: for something that is no ``Callback``.
@@ -219,15 +222,19 @@ class CallbackList:
             for hook, older in HOOKS.items()
         }
         self.watches_batches = bool(self._listeners["on_train_batch_begin"] or self._listeners["on_train_batch_end"])
+        self.watches_tests = bool(self._listeners["on_test_batch_end"])
 
     def __getattr__(self, hook: str) -> Callable[..., None]:
         if hook not in HOOKS:
             raise AttributeError(hook)
         listeners = self._listeners[hook]
 
-        def call(*arguments: Any, **named: Any) -> None:
+        numbered = "epoch" in hook or "batch" in hook
+
+        def call(*arguments: Any) -> None:
+            number, logs = arguments[:numbered], arguments[numbered:] or ({},)
             for listener in listeners:
-                listener(*arguments, **named)
+                listener(*number, *logs)
 
         self.__dict__[hook] = call
         return call
