@@ -158,6 +158,11 @@ def test_confusion_matrix_shows_the_counts(form):
     assert tones[1, 0] == 0
 
 
+def test_confusion_matrix_of_unequal_counts_is_refused():
+    with pytest.raises(ValueError, match="y_true has 3 labels and y_pred 2"):
+        cl.visualize.confusion_matrix([0, 1, 1], [0, 1], ["a", "b"])
+
+
 def test_confusion_matrix_of_sigmoid_outputs():
     figure = cl.visualize.confusion_matrix([0, 1, 1], np.array([[0.2], [0.7], [0.4]]))
     assert numbers(figure.axes[0]) == {(0, 0): 1, (1, 0): 1, (1, 1): 1}

@@ -75,6 +75,8 @@ def confusion_matrix(y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> np
     >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2).tolist()
     [[1, 1], [0, 1]]
     """
+    if len(y_true) != len(y_pred):
+        raise ValueError(f"y_true has {len(y_true)} labels and y_pred {len(y_pred)}: expected as many.")
     return np.bincount(np.asarray(y_true) * classes + y_pred, minlength=classes**2).reshape(classes, classes)
 
 
