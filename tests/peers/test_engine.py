@@ -1,5 +1,7 @@
 """Training on Keras follows the losses of the native engine, step by step."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -55,7 +57,7 @@ def options(tmp_path_factory):
 
 
 def test_a_run_on_keras_is_like_any_other(keras, options, tmp_path, monkeypatch):
-    monkeypatch.setitem(cl.zoo.NETWORKS, "digits_cnn", plain_digits_cnn)
+    monkeypatch.setitem(cl.zoo.NETWORKS, "digits_cnn", functools.partial(cl.zoo.digits_cnn, dropout=0.0))
     native = train_task(**options, out=tmp_path / "native")
     run = Run.load(train_task(**options, engine="keras", out=tmp_path / "keras").folder)
     assert run.config["state"] == "done"
@@ -63,13 +65,6 @@ def test_a_run_on_keras_is_like_any_other(keras, options, tmp_path, monkeypatch)
     # Shuffled, yet in the same order of images.
     assert max(curve_differences(run, native).values()) < 1e-3
     assert run.evaluate().accuracy == native.metrics["accuracy"]
-
-
-def plain_digits_cnn(api=cl, dropout=0.0, **options):
-    return DIGITS_CNN(api, dropout, **options)
-
-
-DIGITS_CNN = cl.zoo.digits_cnn
 
 
 def test_an_interrupted_run_ends_as_an_undisturbed_one(keras, options, tmp_path):
