@@ -237,3 +237,18 @@ def test_a_browser_draws_it_light_and_dark(digits_run, tmp_path, theme):
     assert drawn.shape == (3000, 1200)
     assert (np.median(drawn) < 60) == (theme == "dark")
     assert drawn.std() > 20
+
+
+def test_a_certificate_is_a_section(digits_run, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(digits_run.folder, folder)
+    assert not Page((folder / "report.html").read_text()).all("section", id="certificate")
+    kernel = {"name": "kernel", "compared": 140, "elements": 144, "kinks": 4, "worst": 3e-9}
+    layer = {"name": "conv2d", "kind": "Conv2D", "gradients": [kernel]}
+    found = {"ok": False, "summary": "140 of 144 verified", "examples": 2, "layers": [layer], "failures": ["<b>wrong"]}
+    (folder / "certificate.json").write_text(json.dumps(found))
+    page = Page(write_report(folder).read_text())
+    assert page.all("section", id="certificate")
+    text = " ".join(page.text)
+    for words in ("140 of 144 verified", "140 of 144 of dkernel (4 at kinks)", "3e-09", "<b>wrong"):
+        assert words in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,14 @@ def _page(findings: Findings, drawn: Pictures, cases: int) -> str:
         example=findings.example,
         cross_validated=_CROSS_VALIDATED,
         first_convolution=findings.first_convolution,
+        certificate=_certificate(findings.run),
     )
+
+
+def _certificate(run: Run) -> dict[str, Any] | None:
+    """Return what ``convolens certify`` found for this run, if it was asked."""
+    path = run.folder / "certificate.json"
+    return json.loads(path.read_text("utf-8")) if path.is_file() else None
 
 
 def _class_rows(findings: Findings) -> list[dict[str, Any]]:
