@@ -18,6 +18,7 @@ _MODULES = {
     )
 }  # fmt: skip
 _MODULES |= {
+    "backend": "convolens.config",
     "callbacks": "convolens.training.callbacks",
     "export": "convolens.exporting",
     "models": "convolens.models",

@@ -6,7 +6,15 @@ import os
 
 import numpy as np
 
-__all__ = ["floatx", "get_num_threads", "set_floatx", "set_num_threads"]
+__all__ = [
+    "epsilon",
+    "floatx",
+    "get_num_threads",
+    "image_data_format",
+    "set_floatx",
+    "set_image_data_format",
+    "set_num_threads",
+]
 
 _FLOATS = ("float32", "float64")
 _settings: dict[str, str | int | None] = {"floatx": "float32", "threads": None}
@@ -31,6 +39,30 @@ def set_floatx(value: str) -> None:
     if name not in _FLOATS:
         raise ValueError(f"floatx is one of {', '.join(_FLOATS)}; got {value!r}.")
     _settings["floatx"] = name
+
+
+def epsilon() -> float:
+    """Return what Keras adds to keep logarithms and quotients finite, and losses clip probabilities at.
+
+    >>> epsilon()
+    1e-07
+    """
+    return 1e-7
+
+
+def image_data_format() -> str:
+    """Return ``"channels_last"``, the one layout of images here: ``(n, h, w, c)``."""
+    return "channels_last"
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Accept ``"channels_last"``, as course notebooks set it.
+
+    Raises:
+        ValueError: for ``"channels_first"`` or anything else.
+    """
+    if data_format != "channels_last":
+        raise ValueError(f"images are channels-last here, (n, h, w, c); got {data_format!r}. Transpose them once.")
 
 
 def set_num_threads(count: int | None) -> None:
