@@ -16,7 +16,7 @@ from convolens import config
 from convolens.benchmarking.contestants import PREDICTED, installed
 from convolens.benchmarking.tasks import TASKS, operations
 
-__all__ = ["Process", "machine", "measure", "ratios"]
+__all__ = ["Process", "as_markdown", "machine", "measure", "ratios"]
 
 _TURN = 0.4  # seconds that a contestant works before the next has its turn
 _OURS = "convolens"
@@ -142,29 +142,59 @@ def _spread(values: list[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "least": min(values), "most": max(values)}
 
 
+_WORDS = {
+    "train": ("a train step", 1e3, "ms"),
+    "predict": (f"predict {PREDICTED} images", 1e3, "ms"),
+    "one": ("one image", 1e3, "ms"),
+    "memory": ("peak memory", 1e-6, "MB"),
+    "first_epoch": ("start to end of first epoch", 1, "s"),
+}
+
+
 def ratios(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return for each task and kind of work our median time, the peers' over ours, and our share of the sgemm rate."""
+    """Return a row for each task and kind of work: our figure, the others as multiples of it, and the limit's share."""
     rows = []
     for task, results in found["tasks"].items():
         contestants = results["contestants"]
         if _OURS not in contestants:
             continue
-        for kind in ("train", "predict", "one"):
-            ours = contestants[_OURS][kind]["median"]
-            row: dict[str, Any] = {"task": task, "work": kind, "ms": 1e3 * ours}
-            for name, own in contestants.items():
-                if name != _OURS:
-                    row[name] = own[kind]["median"] / ours
-            row["of the limit"] = results["operations"][kind] / ours / results["sgemm"]["median"]
-            rows.append(row)
-        for kind in ("memory", "first_epoch"):
-            row = {"task": task, "work": kind}
-            row["MB" if kind == "memory" else "s"] = contestants[_OURS][kind] / (1e6 if kind == "memory" else 1)
-            for name, own in contestants.items():
-                if name != _OURS:
-                    row[name] = own[kind] / contestants[_OURS][kind]
+        for kind, (words, scale, unit) in _WORDS.items():
+            figures = {name: _figure(own[kind]) for name, own in contestants.items()}
+            ours = figures.pop(_OURS)
+            row: dict[str, Any] = {"network": task, "work": words, "convolens": f"{ours * scale:.3g} {unit}"}
+            row |= {name: round(figure / ours, 2) for name, figure in figures.items()}
+            if kind in results["operations"]:
+                row["of sgemm"] = round(results["operations"][kind] / ours / _figure(results["sgemm"]), 2)
             rows.append(row)
     return rows
+
+
+def _figure(value: Any) -> float:
+    return float(value["median"] if isinstance(value, dict) else value)
+
+
+def as_markdown(found: dict[str, Any]) -> str:
+    """Return the machine and the ratios as text, a table in Markdown."""
+    about, rows = found["machine"], ratios(found)
+    packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
+    clock = "seconds of processor time" if found["clock"] == "processor" else "wall clock"
+    lines = [
+        f"{about['processor']}, {about['cores']} cores; {about['system']}; Python {about['python']}; {packages}.",
+        f"{about['date']}, {found['threads']} threads, {clock}, medians of {found['rounds']} rounds, load at the start "
+        f"{about['load']:.1f}. `import numpy` {found['import']['numpy']:.2f} s, `import convolens` "
+        f"{found['import']['convolens']:.2f} s.",
+        "",
+        "The others' columns are multiples of convolens's figure: above 1, convolens is faster, or smaller.",
+        "",
+    ]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    columns.sort(key=lambda name: name == "of sgemm")
+    table = [columns, ["---"] * len(columns), *([str(row.get(name, "")) for name in columns] for row in rows)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(columns))]
+    for row in table:
+        cells = (cell.ljust(width, "-" if cell == "---" else " ") for cell, width in zip(row, widths, strict=True))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def import_seconds(module: str, times: int = 5) -> float:

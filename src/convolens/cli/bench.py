@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .console import console, table
+from .console import console, escaped, table
 
 __all__ = ["command"]
 
@@ -41,20 +41,19 @@ def command(
         return _profile(_chosen(profile, tuple(TASKS), "task")[0])
     if growth:
         return _growth(out)
-    from convolens.benchmarking.measure import measure, ratios
+    from convolens.benchmarking.measure import as_markdown, measure
 
     if quick:
         chosen, rounds = ("lenet5",), min(rounds, 3)
     found = measure(chosen, contestants, rounds, busy=busy, say=console.say)
     if out is not None:
         from convolens.benchmarking.figures import roofline
+        from convolens.files import replacing
 
         _write(out, "results", found, roofline(found))
-    import pandas as pd
-
-    frame = pd.DataFrame(ratios(found)).set_index(["task", "work"])
-    frame.index = [" ".join(pair) for pair in frame.index]
-    console.result(found, table("Ours, and the others as multiples of it", frame, digits=2))
+        with replacing(out / "results.md") as beside:
+            beside.write_text(as_markdown(found), "utf-8")
+    console.result(found, escaped(as_markdown(found)))
     return 0
 
 
