@@ -56,6 +56,8 @@ def pair(*words):
     finally:
         for process in both:
             process.kill()
+            if not process.stdout.closed:
+                process.communicate()
 
 
 @pytest.fixture(scope="module")
