@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .drawing import SIZE, Canvas, Color, hsv, shade, skin
+from .canvas import SIZE, Canvas, Color, hsv, shade, skin
 
 __all__ = ["draw_face"]
 
