@@ -85,7 +85,7 @@ class Placement:
         self.devices, self.whole = 1, False
         if not cluster.is_distributed:
             return
-        jax = needed("jax", "jax", "training on several devices")
+        jax = needed("jax", None, "training on several devices")
         here = jax.local_device_count()
         if cluster.devices is not None and cluster.devices > here:
             raise ValueError(f"devices is {cluster.devices}; this machine has {here}: {jax.local_devices()}.")
@@ -146,7 +146,7 @@ class Placement:
     def leave(self) -> None:
         """Part from the other processes, once all are done."""
         if self.cluster.processes > 1:
-            needed("jax", "jax", "training on several devices").distributed.shutdown()
+            needed("jax", None, "training on several devices").distributed.shutdown()
 
 
 def _exit_at_once() -> None:
@@ -177,7 +177,7 @@ def connect(cluster: Cluster) -> Placement:
         return Placement(cluster, import_keras(purpose))
     if os.environ.get("KERAS_BACKEND") != "jax":
         raise ValueError("training on several devices runs on JAX: set the environment variable KERAS_BACKEND=jax.")
-    jax = needed("jax", "jax", "training on several devices")
+    jax = needed("jax", None, "training on several devices")
     # Virtual devices share a pool of threads; steps that overlap there can wait for each other for ever.
     jax.config.update("jax_cpu_enable_async_dispatch", False)
     if cluster.processes > 1:

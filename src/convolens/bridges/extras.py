@@ -8,12 +8,12 @@ from typing import Any
 __all__ = ["needed"]
 
 
-def needed(module: str, extra: str, purpose: str) -> Any:
-    """Import a package of an extra.
+def needed(module: str, extra: str | None, purpose: str) -> Any:
+    """Import a package that is not among the dependencies.
 
     Args:
         module: what to import.
-        extra: the extra of this package that brings it.
+        extra: the extra of this package that brings it; None if none does.
         purpose: what needs it, for the message.
 
     Raises:
@@ -23,4 +23,5 @@ def needed(module: str, extra: str, purpose: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         missing = module.split(".")[0]
-        raise ImportError(f"{purpose} needs {missing}: pip install convolens[{extra}] ({error})") from error
+        install = missing if extra is None else f"convolens[{extra}]"
+        raise ImportError(f"{purpose} needs {missing}: pip install {install} ({error})") from error

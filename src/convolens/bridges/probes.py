@@ -92,7 +92,8 @@ def _run_keras(model: Any, xs: list[np.ndarray]) -> Any:
 
 
 def _run_torch(module: Any, xs: list[np.ndarray]) -> Any:
-    torch = needed("torch", "dev", "cl.compare with a PyTorch module")
+    import torch
+
     module = copy.deepcopy(module)  # in training mode a pass would move its averages
     probes: list[Probe] = []
 
