@@ -262,3 +262,21 @@ def test_errors_of_threads_are_raised_where_the_work_was_asked() -> None:
     done = []
     parallel(done.append, 3)
     assert sorted(done) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("n", [2, 20])
+def test_threads_of_a_user_may_predict_with_one_model(n: int) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    model = many_channels()
+    inputs = [np.random.default_rng(seed).random((n, 13, 12, 16), dtype=np.float32) for seed in range(6)]
+
+    def predict(x: np.ndarray) -> np.ndarray:
+        with kernels.use("compiled"):
+            return model(x)
+
+    expected = [predict(x) for x in inputs]
+    with ThreadPoolExecutor(3) as pool:
+        for _ in range(5):
+            for ours, right in zip(pool.map(predict, inputs), expected, strict=True):
+                np.testing.assert_array_equal(ours, right)

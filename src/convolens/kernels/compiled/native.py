@@ -7,6 +7,7 @@ the number of threads changes no bit of any result.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -82,6 +83,7 @@ class Segment:
             stage.before_dense = number + 1 < len(stages) and stages[number + 1].pads is None
         self.parameters = keyed_parameters(stages)
         self.destinations: dict[str, np.ndarray] = {}
+        self._in_use = threading.Lock()  # two threads of a user may predict with one model
         self._allocate(np.dtype(dtype))
 
     # Buffers.
@@ -200,8 +202,6 @@ class Segment:
         """Return the output, in fresh memory, and no cache: what backward needs stays in the buffers."""
         images = _owned(x, self.room.dtype).reshape(len(x), -1)
         y = np.empty((len(x), self.y_cells.size), self.room.dtype)
-        for stage in self.stages:
-            stage.prepare()
         source, target = self.stages[0].x, self.stages[-1].y
 
         def enter(worker: int, share: int, begin: int, end: int) -> None:
@@ -210,7 +210,10 @@ class Segment:
         def leave(worker: int, share: int, begin: int, end: int) -> None:
             target.leave(y, self.y_cells, begin, end)
 
-        self._run(self.forward_phases, enter, leave)
+        with self._in_use:
+            for stage in self.stages:
+                stage.prepare()
+            self._run(self.forward_phases, enter, leave)
         return y.reshape(self.output_shape), None
 
     def backward(

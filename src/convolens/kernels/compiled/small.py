@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from math import prod
 from typing import Any
@@ -60,6 +61,7 @@ class SmallSegment:
         self.parameters = keyed_parameters(stages)
         self.destinations: dict[str, np.ndarray] = {}
         self._works: list[Callable[[], None]] = []
+        self._in_use = threading.Lock()
         self._make()
 
     def _make(self) -> None:
@@ -162,17 +164,17 @@ class SmallSegment:
         if self._entry is None:
             vector = x.reshape(len(x), -1)
         else:
-            self._entry.cells[...] = x.transpose(0, 3, 1, 2)
-            for work in self._works:
-                work()
-            vector = self._flat
+            with self._in_use:
+                self._entry.cells[...] = x.transpose(0, 3, 1, 2)
+                for work in self._works:
+                    work()
+                vector = self._flat.copy()
         for stage in self._dense:
             vector = vector @ stage.operation.parameters["kernel"].value
             vector += stage.bias()
             if stage.relu:
                 np.maximum(vector, 0, out=vector)
-        y = vector if self._dense else vector.copy()
-        return y.reshape(self.output_shape), x
+        return vector.reshape(self.output_shape), x
 
     def backward(
         self, d_output: np.ndarray, cache: Any, need_dx: bool = True
