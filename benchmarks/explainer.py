@@ -30,10 +30,10 @@ _PAINTED = """async (act) => {
 
 _PICK = """(() => { const field = document.querySelector('section.centre .picker input');
   field.value = String((Number(field.value) + 1) % Number(field.max));
-  field.dispatchEvent(new Event('change')); })()"""
+  field.dispatchEvent(new Event('change', { bubbles: true })); })()"""
 _WEIGHT = """(() => { const field = document.querySelector('input[type=number][step=any]');
   field.value = String(Number(field.value) + 0.01);
-  field.dispatchEvent(new Event('change')); })()"""
+  field.dispatchEvent(new Event('change', { bubbles: true })); })()"""
 
 
 def opened(page: Page, path: Path) -> float:
@@ -64,6 +64,7 @@ def measure_page(page: Page, path: Path, repeat: int) -> dict[str, Any]:
     row["move it, backward"] = measure(page, _PICK, repeat)
     page.get_by_role("button", name="Back to a weight").click()
     row["change a weight"] = measure(page, _WEIGHT, repeat)
+    assert page.get_by_role("button", name="Undo all changes").count(), "the weight was not changed"
     return row
 
 
