@@ -46,7 +46,7 @@ def lenet5(
     x = layers.Dense(120, activation="relu", kernel_initializer=he)(x)
     x = layers.Dense(84, activation="relu", kernel_initializer=he)(x)
     outputs = layers.Dense(classes, activation="softmax", kernel_initializer=he)(x)
-    return _finished(api.Model(inputs, outputs), compile)
+    return _finished(api.Model(inputs, outputs, name="lenet5"), compile)
 
 
 def happy_model(
@@ -71,7 +71,8 @@ def happy_model(
             layers.MaxPooling2D(),
             layers.Flatten(),
             layers.Dense(1, activation="sigmoid"),
-        ]
+        ],
+        name="happy_model",
     )
     return _finished(model, compile)
 
@@ -101,7 +102,7 @@ def convolutional_model(
     x = layers.MaxPooling2D(4, strides=4, padding="same")(x)
     x = layers.Flatten()(x)
     outputs = layers.Dense(classes, activation="softmax")(x)
-    return _finished(api.Model(inputs, outputs), compile)
+    return _finished(api.Model(inputs, outputs, name="convolutional_model"), compile)
 
 
 def digits_cnn(
@@ -131,7 +132,7 @@ def digits_cnn(
     x = layers.Dropout(dropout)(x)
     x = layers.Dense(64, activation="relu")(x)
     outputs = layers.Dense(classes, activation="softmax")(x)
-    return _finished(api.Model(inputs, outputs), compile)
+    return _finished(api.Model(inputs, outputs, name="digits_cnn"), compile)
 
 
 def signs_cnn(
@@ -150,7 +151,7 @@ def signs_cnn(
     """
     inputs, features = _normalised_convolutions(api, input_shape, augment, dropout=0.3)
     outputs = api.layers.Dense(classes, activation="softmax")(features)
-    return _finished(api.Model(inputs, outputs), compile)
+    return _finished(api.Model(inputs, outputs, name="signs_cnn"), compile)
 
 
 def smile_cnn(
@@ -165,7 +166,7 @@ def smile_cnn(
     """
     inputs, features = _normalised_convolutions(api, input_shape, augment, dropout=0.5)
     outputs = api.layers.Dense(1, activation="sigmoid")(features)
-    return _finished(api.Model(inputs, outputs), compile)
+    return _finished(api.Model(inputs, outputs, name="smile_cnn"), compile)
 
 
 #: Every network that ``convolens train --model NAME`` can choose.

@@ -1,0 +1,34 @@
+"""The networks of the tasks have the layers and parameters of their descriptions."""
+
+import numpy as np
+import pytest
+
+import convolens as cl
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "outputs", "parameters"),
+    [
+        ("lenet5", (28, 28, 1), 10, 61_706),
+        # conv 7*7*3*32 + 32, batch normalisation 4*32, dense 32*32*32 + 1
+        ("happy_model", (64, 64, 3), 1, 7 * 7 * 3 * 32 + 32 + 4 * 32 + 32 * 32 * 32 + 1),
+        # conv 4*4*3*8 + 8, conv 2*2*8*16 + 16, dense 2*2*16*6 + 6
+        ("convolutional_model", (64, 64, 3), 6, 4 * 4 * 3 * 8 + 8 + 2 * 2 * 8 * 16 + 16 + 2 * 2 * 16 * 6 + 6),
+        ("digits_cnn", (8, 8, 1), 10, 38_282),
+    ],
+)
+def test_the_named_networks(name, shape, outputs, parameters):
+    model = getattr(cl.zoo, name)()
+    assert model.name == name
+    assert model.input_shape == (None, *shape)
+    assert model.output_shape == (None, outputs)
+    assert model.count_params() == parameters
+    assert model.compiled
+    probabilities = model.predict(np.zeros((2, *shape)), verbose=0)
+    assert probabilities.shape == (2, outputs)
+    assert not getattr(cl.zoo, name)(compile=False).compiled
+
+
+def test_happy_model_is_sequential_and_the_sign_classifier_functional():
+    assert isinstance(cl.zoo.happy_model(), cl.Sequential)
+    assert not isinstance(cl.zoo.convolutional_model(), cl.Sequential)
