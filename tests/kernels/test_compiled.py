@@ -280,3 +280,17 @@ def test_threads_of_a_user_may_predict_with_one_model(n: int) -> None:
         for _ in range(5):
             for ours, right in zip(pool.map(predict, inputs), expected, strict=True):
                 np.testing.assert_array_equal(ours, right)
+
+
+def test_without_a_folder_to_write_to_kernels_last_as_long_as_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    from numba.core import caching
+
+    from convolens.kernels.compiled.jit import kernel
+
+    def first_to_one(x: np.ndarray) -> None:
+        x[0] = 1
+
+    monkeypatch.setattr(caching.CompileResultCacheImpl, "_locator_classes", [])
+    x = np.zeros(2)
+    kernel(first_to_one)(x)
+    assert x.tolist() == [1.0, 0.0]
