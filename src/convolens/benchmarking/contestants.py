@@ -26,7 +26,7 @@ class _Networks:
     Args:
         task: the network and its batches.
         api: ``convolens`` or ``keras``.
-        train_steps: the most steps one ``train`` is asked for.
+        train_steps: the steps of an epoch; ``train`` is asked for fewer, or for whole epochs.
     """
 
     def __init__(self, task: Task, api: Any, train_steps: int) -> None:
@@ -36,8 +36,9 @@ class _Networks:
         self.images, _ = task.data(PREDICTED)
 
     def train(self, steps: int) -> None:
-        count = steps * self.task.batch
-        self.model.fit(self.x[:count], self.y[:count], batch_size=self.task.batch, epochs=1, verbose=0)
+        epochs = -(-steps * self.task.batch // len(self.x))
+        count = min(steps * self.task.batch, len(self.x))
+        self.model.fit(self.x[:count], self.y[:count], batch_size=self.task.batch, epochs=epochs, verbose=0)
 
     def predict(self) -> Any:
         return self.model.predict(self.images, batch_size=PREDICTED, verbose=0)

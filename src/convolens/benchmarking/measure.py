@@ -29,7 +29,7 @@ class Process:
         contestant: its name.
         task: the task's.
         threads: how many.
-        steps: the most train steps of a turn.
+        steps: train steps of an epoch.
         clock: ``"wall"`` or ``"processor"``: what its seconds are.
 
     Raises:
@@ -76,7 +76,7 @@ def measure(
         tasks: names in ``TASKS``.
         peers: contestants; all that are installed if None.
         rounds: turns of each; the median counts.
-        steps: train steps of the first epoch, and the most of a turn.
+        steps: train steps of an epoch.
         busy: the machine does other things too: one thread each, and seconds of processor time instead of the wall
             clock's, which other programs change least.
         say: gets a line on what happens.
@@ -109,7 +109,8 @@ def measure(
             },
         }
         sgemm = []
-        limit = running.get("convolens (NumPy only)") or next(iter(running.values()))
+        # Our own process holds BLAS to one thread.
+        limit = next((process for name, process in running.items() if name != _OURS), running[next(iter(running))])
         for _ in range(rounds):
             sgemm.append(limit.ask("sgemm"))
         found["tasks"][task]["sgemm"] = _spread(sgemm)
@@ -127,8 +128,10 @@ def _turns(running: dict[str, Process], rounds: int, say: Callable[[str], None])
         counts = {}
         for name, process in running.items():
             process.ask(kind)
-            most = process.steps if kind == "train" else 2000
-            counts[name] = max(1, min(most, int(_TURN / process.ask(kind))))
+            count = max(1, min(2000, int(_TURN / process.ask(kind))))
+            if kind == "train" and count > process.steps:
+                count -= count % process.steps
+            counts[name] = count
         for _ in range(rounds):
             for name, process in running.items():
                 times[name].setdefault(kind, []).append(process.ask(kind, counts[name]))
