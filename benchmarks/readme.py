@@ -38,7 +38,12 @@ def _percent(metrics: dict[str, Any]) -> str:
     return f"{100 * metrics['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
 
 
-TABLES: dict[str, Callable[[], str]] = {"accuracy": accuracy}
+def speed() -> str:
+    """Return the machine, the conditions and the table of ``convolens bench --out``."""
+    return (RESULTS / "speed" / "results.md").read_text().strip()
+
+
+TABLES: dict[str, Callable[[], str]] = {"accuracy": accuracy, "speed": speed}
 
 
 def filled(text: str) -> str:
