@@ -1,0 +1,50 @@
+"""Whole runs on the fast kernels' native steps end as on the textbook loops, in corners that a plan can get wrong."""
+
+import numpy as np
+import pytest
+
+import convolens as cl
+
+FAST = ["vectorized", pytest.param("compiled", marks=pytest.mark.compiled)]
+
+
+def run(build, kernels):
+    if kernels not in cl.kernels.available():
+        pytest.skip("needs Numba")
+    cl.utils.clear_session()
+    cl.utils.set_random_seed(3)
+    model = build()
+    model.compile(cl.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(17, 8, 8, 2)), rng.integers(0, 3, 17)
+    with cl.kernels.use(kernels):
+        losses = model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0).history["loss"]
+    return losses, model.get_weights()
+
+
+def frozen_normalization():
+    layers, x = cl.layers, cl.Input((8, 8, 2))
+    normalization = layers.BatchNormalization()
+    y = layers.ReLU()(normalization(layers.Conv2D(4, 3, use_bias=False)(x)))
+    model = cl.Model(x, layers.Dense(3, activation="softmax")(layers.Flatten()(layers.MaxPooling2D()(y))))
+    normalization.set_weights([np.full(4, 1.3), np.full(4, 0.2), np.linspace(-0.3, 0.4, 4), np.linspace(0.5, 2, 4)])
+    normalization.trainable = False
+    return model
+
+
+def merge_of_equal_and_of_broadcast_shapes():
+    layers, x = cl.layers, cl.Input((8, 8, 2))
+    a, b = (layers.Conv2D(3, 3, padding="same", activation="relu")(x) for _ in range(2))
+    multiply = layers.Multiply()
+    y = multiply([multiply([a, b]), layers.Conv2D(3, 8)(x)])
+    return cl.Model(x, layers.Dense(3, activation="softmax")(layers.Flatten()(y)))
+
+
+@pytest.mark.parametrize("kernels", FAST)
+@pytest.mark.parametrize("build", [frozen_normalization, merge_of_equal_and_of_broadcast_shapes])
+def test_as_on_the_loops(build, kernels):
+    expected_losses, expected = run(build, "reference")
+    losses, weights = run(build, kernels)
+    np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
+    for ours, theirs in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
