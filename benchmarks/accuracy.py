@@ -51,7 +51,7 @@ def summary(run: Run, processor_seconds: float) -> dict[str, Any]:
     return {
         "command": f"{words} --data DIR",
         "options": options,
-        "best": config["best"],
+        "kept": config["kept"],
         "metrics": {name: metrics[name] for name in FIGURES if name in metrics},
         "data": {
             "training_images": config["data"]["training_images"],

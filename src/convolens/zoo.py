@@ -137,6 +137,7 @@ def digits_cnn(
 
 def signs_cnn(
     api: Any = cl,
+    dropout: float = 0.3,
     input_shape: tuple[int, int, int] = (64, 64, 3),
     classes: int = 6,
     compile: bool = True,
@@ -144,27 +145,31 @@ def signs_cnn(
 ) -> Any:
     """Return a stronger classifier of hand signs: four normalised convolutions, dropout, softmax.
 
-    The arguments are those of ``lenet5``.
+    The arguments are those of ``digits_cnn``.
 
     >>> signs_cnn().count_params()
     127798
     """
-    inputs, features = _normalised_convolutions(api, input_shape, augment, dropout=0.3)
+    inputs, features = _normalised_convolutions(api, input_shape, augment, dropout)
     outputs = api.layers.Dense(classes, activation="softmax")(features)
     return _finished(api.Model(inputs, outputs, name="signs_cnn"), compile)
 
 
 def smile_cnn(
-    api: Any = cl, input_shape: tuple[int, int, int] = (64, 64, 3), compile: bool = True, augment: Sequence[Any] = ()
+    api: Any = cl,
+    dropout: float = 0.5,
+    input_shape: tuple[int, int, int] = (64, 64, 3),
+    compile: bool = True,
+    augment: Sequence[Any] = (),
 ) -> Any:
     """Return a stronger smile classifier, ``signs_cnn`` with more dropout and one probability at its end.
 
-    The arguments are those of ``lenet5``.
+    The arguments are those of ``digits_cnn``.
 
     >>> smile_cnn().count_params()
     127473
     """
-    inputs, features = _normalised_convolutions(api, input_shape, augment, dropout=0.5)
+    inputs, features = _normalised_convolutions(api, input_shape, augment, dropout)
     outputs = api.layers.Dense(1, activation="sigmoid")(features)
     return _finished(api.Model(inputs, outputs, name="smile_cnn"), compile)
 

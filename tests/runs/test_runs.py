@@ -37,6 +37,17 @@ class Interrupt(Callback):
             raise KeyboardInterrupt
 
 
+class WeightsByEpoch(Callback):
+    """The network after each epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights: list[list[np.ndarray]] = []
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.weights.append(self.model.get_weights())
+
+
 def test_folder_and_figures(tmp_path: Path) -> None:
     run = train(tmp_path, "one", epochs=6)
     assert {path.name for path in run.folder.iterdir()} == {
@@ -47,14 +58,33 @@ def test_folder_and_figures(tmp_path: Path) -> None:
     assert run.metrics["accuracy"] == (predicted == data.y_test).mean() == 1
     assert run.history["epoch"] == [1, 2, 3, 4, 5, 6]
     scores = sorted(zip(run.history["val_accuracy"], (-loss for loss in run.history["val_loss"]), strict=True))
-    best = run.config["best"]
-    assert (best["val_accuracy"], -best["val_loss"]) == scores[-1]
-    assert best["val_loss"] == run.history["val_loss"][best["epoch"] - 1]
+    kept = run.config["kept"]
+    assert (kept["val_accuracy"], -kept["val_loss"]) == scores[-1]
+    assert kept["val_loss"] == run.history["val_loss"][kept["epoch"] - 1]
     again = Run.load(run.folder)
     assert again.config == run.config
     assert again.config["state"] == "done"
     assert list(again.config["data"]["files"]) == [str(tmp_path / "rows.csv")]
     assert "--batch-size 8" in again.config["command"]
+
+
+def test_without_validation_the_last_epoch_is_kept(tmp_path: Path) -> None:
+    """Also where an earlier one did better on the training images: that says nothing about other images."""
+    seen = WeightsByEpoch()
+    run = train(tmp_path, "run", validation=0.0, dropout=0.97, epochs=6, callbacks=[seen])
+    accuracies = run.history["accuracy"]
+    assert max(accuracies) > accuracies[-1]
+    assert run.config["kept"] == {name: values[-1] for name, values in run.history.items()}
+    for kept, last in zip(run.model.get_weights(), seen.weights[-1], strict=True):
+        np.testing.assert_array_equal(kept, last)
+    assert run.metrics["protocol"].startswith("The last epoch was kept;")
+
+
+def test_dropout_is_an_option_of_the_run(tmp_path: Path) -> None:
+    run = train(tmp_path, "run", dropout=0.125, epochs=1)
+    assert [layer.rate for layer in run.model.layers if layer.name.startswith("dropout")] == [0.125]
+    assert "--dropout 0.125" in run.config["command"]
+    assert "--dropout" not in train(tmp_path, "own", epochs=1).config["command"]
 
 
 def test_same_seed_same_bits_and_another_seed_others(tmp_path: Path) -> None:
@@ -72,7 +102,7 @@ def test_interrupted_and_resumed_is_bit_identical(tmp_path: Path, augment: bool)
         train(tmp_path, "parts", augment=augment, callbacks=[Interrupt(2)])
     broken = Run.load(tmp_path / "parts")
     assert broken.config["state"] == "interrupted"
-    assert broken.config["best"]["epoch"] <= 2
+    assert broken.config["kept"]["epoch"] <= 2
     assert len(broken.history["loss"]) == 2
     broken.model.predict(np.zeros((1, 8, 8, 1)), verbose=0)  # the best network was kept
     with pytest.raises(KeyboardInterrupt):
@@ -157,6 +187,8 @@ def test_evaluate_repeats_the_metrics(tmp_path: Path) -> None:
         ({"batch_size": -1}, "batch_size is -1"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0; expected a number above 0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"dropout": 1.0}, "dropout is 1.0; expected a share from 0 to below 1"),
+        ({"dropout": 0.5, "model": "lenet5"}, "lenet5 has no dropout"),
         ({"validation": 1.0}, "validation is 1.0; expected a share from 0 to below 1"),
         ({"seed": -1}, "a seed is an integer of at least 0; got -1"),
         ({"model": "vgg"}, "network is 'vgg'; expected one of lenet5"),
@@ -221,5 +253,5 @@ def test_leaked_test_images_are_found_and_left_out(tmp_path: Path) -> None:
     predicted = run.model.predict(x[48:, ..., None] / np.float32(255), verbose=0).argmax(axis=1)
     assert metrics["without_leaked"]["accuracy"] == pytest.approx((predicted == y[48:]).mean())
     assert metrics["without_leaked"]["count"] == 12
-    assert metrics["protocol"].startswith("No image was set aside; the test images took no part")
+    assert metrics["protocol"].startswith("The last epoch was kept; the test images took no part")
     assert "without_leaked" not in train(tmp_path, "other", epochs=1).metrics

@@ -29,8 +29,11 @@ def command(
     seed: Annotated[int | None, typer.Option(help="Decides everything random; 0 unless set.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder; a new one in runs/ unless set.")] = None,
     data: Annotated[Path | None, typer.Option(help="The folder where data sets are searched first.")] = None,
-    validation: Annotated[float | None, typer.Option(help="Share of training images that chooses the epoch.")] = None,
+    validation: Annotated[
+        float | None, typer.Option(help="Share of images that chooses the epoch; 0: the last.")
+    ] = None,
     augment: Annotated[bool | None, typer.Option(help="Vary the training images as suits the task.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Share of features dropped in training.")] = None,
     kernels: Annotated[str | None, typer.Option(help="reference, vectorized or compiled.")] = None,
     threads: Annotated[int | None, typer.Option(help="How many threads to use.")] = None,
     engine: Annotated[str | None, typer.Option(help="native, or keras: the backend that KERAS_BACKEND names.")] = None,
@@ -72,6 +75,7 @@ def command(
         data_dir=data,
         validation=validation,
         augment=augment,
+        dropout=dropout,
         engine=engine,
         cluster=_cluster(devices, coordinator, processes, process_id),
         resume=resume,
@@ -165,7 +169,8 @@ def show_evaluation(run: Any, metrics: dict[str, Any]) -> None:
 
 
 def _tell_interrupted(run: Any) -> None:
-    best = run.config.get("best")
-    if best:
-        console.say(f"Kept the network of epoch {best['epoch']}, the best so far, in {run.folder / 'model.keras'}")
+    kept = run.config.get("kept")
+    if kept:
+        which = "best" if run.config["options"]["validation"] else "last"
+        console.say(f"Kept the network of epoch {kept['epoch']}, the {which} so far, in {run.folder / 'model.keras'}")
         console.say(f"Go on with: convolens train --resume {run.folder}")

@@ -31,7 +31,7 @@ class Findings:
 
     @cached_property
     def model(self) -> Any:
-        """The network of the best epoch."""
+        """The network of the epoch that was kept."""
         return self.run.model
 
     @cached_property

@@ -49,7 +49,8 @@ class Recipe:
         learning_rate: at the start; it falls to 0 along half a cosine.
         augmentation: which variations suit the images.
         augment: whether they are used unless one says otherwise.
-        validation: the share of the training images that is set aside to choose the best epoch.
+        validation: the share of the training images that is set aside to choose the epoch whose network is kept; with
+            0 the last epoch's is kept.
     """
 
     network: str
@@ -59,6 +60,11 @@ class Recipe:
     augmentation: str = "signs"
     augment: bool = False
     validation: float = 0.1
+
+    @property
+    def variations(self) -> list[list[Any]]:
+        """The layers of the augmentation: each one's name and arguments."""
+        return [[name, dict(options)] for name, options in _AUGMENTATIONS[self.augmentation]]
 
 
 #: The first recipe of a task is its own; ``train TASK --model NAME`` takes another of them.
@@ -99,4 +105,4 @@ def recipe_for(dataset: Dataset, network: str | None = None) -> Recipe:
 
 def augmentation_layers(recipe: Recipe, api: Any) -> list[Any]:
     """Return the recipe's augmentation as layers of an API."""
-    return [getattr(api.layers, name)(**options) for name, options in _AUGMENTATIONS[recipe.augmentation]]
+    return [getattr(api.layers, name)(**options) for name, options in recipe.variations]

@@ -57,7 +57,7 @@ class Run:
 
     @property
     def model(self) -> Any:
-        """The trained network, read anew: the best epoch's."""
+        """The trained network, read anew: the kept epoch's."""
         from convolens.saving import load_model
 
         path = self.folder / "model.keras"
@@ -103,7 +103,7 @@ class Run:
 
     def _protocol(self) -> str:
         share = self.config["options"]["validation"]
-        chosen = f"The epoch was chosen on {share:.0%} of the training images" if share else "No image was set aside"
+        chosen = f"The epoch was chosen on {share:.0%} of the training images" if share else "The last epoch was kept"
         return f"{chosen}; the test images took no part in training or in any choice."
 
     def prepare(self, path: str | Path) -> tuple[np.ndarray, list[str]]:

@@ -44,6 +44,7 @@ class Options:
     seed: int
     data_dir: str | None
     engine: str = "native"
+    dropout: float | None = None
 
     def __post_init__(self) -> None:
         checks = [
@@ -51,6 +52,7 @@ class Options:
             ("batch_size", self.batch_size, self.batch_size >= 1, "a whole number of at least 1"),
             ("learning_rate", self.learning_rate, 0 < self.learning_rate < math.inf, "a number above 0"),
             ("validation", self.validation, 0 <= self.validation < 1, "a share from 0 to below 1"),
+            ("dropout", self.dropout, self.dropout is None or 0 <= self.dropout < 1, "a share from 0 to below 1"),
             ("network", self.network, self.network in cl.zoo.NETWORKS, f"one of {', '.join(cl.zoo.NETWORKS)}"),
             ("engine", self.engine, self.engine in ("native", "keras"), "'native' or 'keras'"),
         ]
@@ -74,6 +76,7 @@ def train_task(
     data_dir: str | Path | None = None,
     validation: float | None = None,
     augment: bool | None = None,
+    dropout: float | None = None,
     engine: str | None = None,
     cluster: Cluster | None = None,
     resume: str | Path | None = None,
@@ -97,8 +100,10 @@ def train_task(
         seed: 0 by default.
         out: the run's folder; a new one in ``runs/`` if None.
         data_dir: where to search named sets first.
-        validation: the share of training images that is set aside to choose the best epoch; 0 for none.
+        validation: the share of training images that is set aside to choose the epoch whose network is kept; with 0
+            none is set aside, and the last epoch's is kept.
         augment: whether to vary the training images in ways that suit the task.
+        dropout: the share of features that the network drops in training; its own if None.
         engine: ``"native"``, or ``"keras"`` to train on the backend that ``KERAS_BACKEND`` names, from the same initial
             weights and in the same order.
         cluster: with ``"keras"`` on JAX, the devices and machines that share each batch. Only process 0 writes the
@@ -109,13 +114,13 @@ def train_task(
         begin: called with the run before training.
 
     Returns:
-        The run. Its folder holds ``config.json``, ``model.keras`` (of the best epoch), ``history.csv``,
+        The run. Its folder holds ``config.json``, ``model.keras`` (of the epoch kept), ``history.csv``,
         ``metrics.json`` and ``checkpoints/``.
 
     Raises:
         ValueError: for a wrong option or damaged data.
         OSError: if files are missing or the folder cannot be written.
-        KeyboardInterrupt: after Ctrl-C; the best network so far is kept and the run can be resumed.
+        KeyboardInterrupt: after Ctrl-C; the network kept so far stays and the run can be resumed.
     """
     folder = None if data_dir is None else str(Path(data_dir).resolve())
     asked: dict[str, Any] = {
@@ -126,6 +131,7 @@ def train_task(
         "optimizer": optimizer,
         "validation": validation,
         "augment": augment,
+        "dropout": dropout,
         "seed": seed,
         "data_dir": folder,
         "engine": engine,
@@ -241,6 +247,10 @@ def _build(options: Options, data: Dataset, augment: Sequence[Any]) -> Any:
         arguments["classes"] = classes
     elif classes != 2:
         raise ValueError(f"{options.network} tells two classes apart, but {data.name} has {classes}.")
+    if options.dropout is not None:
+        if "dropout" not in inspect.signature(build).parameters:
+            raise ValueError(f"{options.network} has no dropout; expected dropout to be None.")
+        arguments["dropout"] = options.dropout
     return build(cl, **arguments)
 
 
@@ -266,7 +276,10 @@ def training_groups(data: Dataset) -> np.ndarray | None:
 
 
 class _Record(Callback):
-    """Writes ``history.csv`` after every epoch, and ``model.keras`` when the epoch is the best so far."""
+    """Writes ``history.csv`` after every epoch, and ``model.keras`` when the epoch is the best so far.
+
+    The best is that of the best validation; without validation the last, for figures on training images judge nothing.
+    """
 
     def __init__(self, run: Run, network: Any) -> None:
         super().__init__()
@@ -281,22 +294,21 @@ class _Record(Callback):
         del self.rows[epoch:]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write the row, and the network if it is the best."""
+        """Write the row, and the network if it is to be kept."""
         logs = {name: float(value) for name, value in (logs or {}).items()}
-        better = all(_rank(logs) < _rank(row) for row in self.rows)
+        better = "val_loss" not in logs or all(_rank(logs) < _rank(row) for row in self.rows)
         self.rows.append({"epoch": epoch + 1, **logs})
         write_rows(self.run.folder / "history.csv", self.rows)
         if better:
             if self.network is not self.model:
                 self.network.set_weights(self.model.get_weights())
             self.network.save(self.run.folder / "model.keras")
-            self.run.config["best"] = self.rows[-1]
+            self.run.config["kept"] = self.rows[-1]
 
 
 def _rank(logs: dict[str, Any]) -> tuple[float, float]:
-    """Return what orders epochs, the best first: validation accuracy, then its loss; without validation, training's."""
-    prefix = "val_" if "val_loss" in logs else ""
-    return -logs[f"{prefix}accuracy"], logs[f"{prefix}loss"]
+    """Return what orders epochs, the best first: validation accuracy, then its loss."""
+    return -logs["val_accuracy"], logs["val_loss"]
 
 
 def _new_folder(out: str | Path | None, name: str) -> Path:
@@ -350,6 +362,8 @@ def _command(task: Sequence[str], options: Options) -> str:
     for name in ("epochs", "batch_size", "learning_rate", "optimizer", "validation", "seed"):
         words += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
     words.append("--augment" if options.augment else "--no-augment")
+    if options.dropout is not None:
+        words += ["--dropout", str(options.dropout)]
     if options.engine != "native":
         words += ["--engine", options.engine]
     if options.data_dir:
