@@ -27,19 +27,23 @@ class CrossValidation:
 
     Attributes:
         options: what was trained: network, epochs, learning rate, ...
+        augmentation: how training images were varied: names of layers, each with its arguments.
         folds: into how many parts the training images were split.
+        fold_seed: what decided the folds.
         accuracies: on each part that was held out, in order.
         correct: images classified correctly, over these parts.
         count: images held out, over these parts.
-        seconds: how long it took.
+        processor_seconds: how long it took, all threads together.
     """
 
     options: dict[str, Any]
+    augmentation: list[list[Any]]
     folds: int
+    fold_seed: int
     accuracies: list[float]
     correct: int
     count: int
-    seconds: float
+    processor_seconds: float
 
     @property
     def accuracy(self) -> float:
@@ -68,8 +72,8 @@ def cross_validate(
     """Train a recipe on all folds but one and classify that one, for each fold in turn.
 
     The folds are parts of the training images, with the same share of each class; near duplicates lie in one fold.
-    Training is that of ``train_task``, which sets aside a part of *its* images to choose the epoch; the fold is read
-    once, at the end. The test images are not used.
+    Training is that of ``train_task``: if it chooses the epoch, then on a part of *its* images. The fold is read once,
+    at the end. The test images are not used.
 
     Args:
         dataset: whose training images are split.
@@ -87,7 +91,7 @@ def cross_validate(
     fold_of = stratified_folds(dataset.y_train, folds, fold_seed, training_groups(dataset))
     recipe = recipe or recipe_for(dataset)
     options = complete(recipe, given)
-    started = time.perf_counter()
+    started = time.process_time()
     accuracies, counts = [], []
     for fold in range(folds if use is None else use):
         part = fold_dataset(dataset, fold_of == fold)
@@ -96,8 +100,16 @@ def cross_validate(
             accuracies.append(run.metrics["accuracy"])
         counts.append(len(part.y_test))
     correct = sum(round(accuracy * count) for accuracy, count in zip(accuracies, counts, strict=True))
-    seconds = round(time.perf_counter() - started, 1)
-    return CrossValidation(dataclasses.asdict(options), folds, accuracies, correct, sum(counts), seconds)
+    return CrossValidation(
+        options=dataclasses.asdict(options),
+        augmentation=recipe.variations if options.augment else [],
+        folds=folds,
+        fold_seed=fold_seed,
+        accuracies=accuracies,
+        correct=correct,
+        count=sum(counts),
+        processor_seconds=round(time.process_time() - started, 1),
+    )
 
 
 def fold_dataset(dataset: Dataset, held_out: np.ndarray) -> Dataset:
