@@ -81,6 +81,9 @@ def set_num_threads(count: int | None) -> None:
 def get_num_threads() -> int:
     """Return how many threads the kernels use: what was set, ``CONVOLENS_THREADS``, or one per available core."""
     threads = _settings["threads"] or os.environ.get("CONVOLENS_THREADS")
-    if threads:
-        return int(threads)
+    return int(threads) if threads else available_cores()
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
