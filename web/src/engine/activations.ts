@@ -1,4 +1,4 @@
-import { map, tensor, type Tensor } from './tensor';
+import { tensor, type Tensor } from './tensor';
 
 /** An activation by Keras's name, with the settings of the layers `ReLU`, `LeakyReLU` and `ELU`. */
 export interface ActivationOptions {
@@ -109,9 +109,12 @@ export const isElementwise = (name: string): boolean => elementwise.has(name);
 
 export function activationForward(x: Tensor, options: ActivationOptions): Tensor {
   const each = elementwise.get(options.name);
-  if (each) return map(x, (value) => each.f(value, options));
-  const n = x.shape[x.shape.length - 1];
   const y = tensor(x.shape);
+  if (each) {
+    for (let i = 0; i < x.data.length; i++) y.data[i] = each.f(x.data[i], options);
+    return y;
+  }
+  const n = x.shape[x.shape.length - 1];
   for (let start = 0; start < x.data.length; start += n) {
     const row = x.data.subarray(start, start + n);
     const largest = row.reduce((a, b) => Math.max(a, b), -Infinity);
@@ -130,9 +133,12 @@ export const slopeAt = (x: number, y: number, options: ActivationOptions): numbe
 /** `dx = dy · f′(x)`; softmax: `dx = p · (dy − Σ p·dy)`; log-softmax: `dx = dy − p · Σ dy`. */
 export function activationBackward(dy: Tensor, x: Tensor, y: Tensor, options: ActivationOptions): Tensor {
   const each = elementwise.get(options.name);
-  if (each) return map(dy, (d, i) => d * each.slope(x.data[i], y.data[i], options));
-  const n = x.shape[x.shape.length - 1];
   const dx = tensor(x.shape);
+  if (each) {
+    for (let i = 0; i < x.data.length; i++) dx.data[i] = dy.data[i] * each.slope(x.data[i], y.data[i], options);
+    return dx;
+  }
+  const n = x.shape[x.shape.length - 1];
   for (let start = 0; start < x.data.length; start += n) {
     let sum = 0;
     for (let i = start; i < start + n; i++) sum += options.name === 'softmax' ? y.data[i] * dy.data[i] : dy.data[i];

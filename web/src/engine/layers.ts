@@ -6,7 +6,8 @@ import { concatenateBackward, concatenateForward, mergeBackward, mergeForward, m
 import * as norm from './normalization';
 import * as pool from './pooling';
 import * as shaping from './shaping';
-import { map, reshaped, tensor, type Tensor } from './tensor';
+import { once } from './remember';
+import { map, reshaped, type Tensor } from './tensor';
 
 export type Parameters = ReadonlyMap<string, Tensor>;
 // Settings come from the record, whose shape depends on the class; each entry below reads those of its own class.
@@ -25,13 +26,15 @@ export interface Forward {
   cache?: unknown;
 }
 
+/** The two halves of a backward pass, each computed when it is asked for. */
 export interface Backward {
-  inputs: Tensor[];
-  gradients?: Record<string, Tensor | null>;
+  inputs(): Tensor[];
+  gradients?(): Record<string, Tensor | null>;
 }
 
 export interface Operation {
-  forward(pass: Pass): Forward;
+  /** `before` is an earlier call and what it gave: an operation may keep what has not changed since. */
+  forward(pass: Pass, before?: Pass & Forward): Forward;
   backward(dy: Tensor, pass: Pass, done: Forward): Backward;
 }
 
@@ -49,25 +52,38 @@ const simple = (
   backward: (dy: Tensor, x: Tensor, y: Tensor, options: Options) => Tensor,
 ): Operation => ({
   forward: ({ inputs, options }) => ({ output: forward(inputs[0], options) }),
-  backward: (dy, { inputs, options }, { output }) => ({ inputs: [backward(dy, inputs[0], output, options)] }),
+  backward: (dy, { inputs, options }, { output }) => ({ inputs: () => [backward(dy, inputs[0], output, options)] }),
 });
 
-type Convolution = {
-  forward(x: Tensor, w: Tensor, b: Tensor | null, o: never): Tensor;
-  backward(dy: Tensor, x: Tensor, w: Tensor, o: never): { dx: Tensor; dw: Tensor; db: Tensor };
-};
+interface Convolution {
+  forward(x: Tensor, w: Tensor, b: Tensor | null, o: never, before?: conv.Earlier): Tensor;
+  input(dy: Tensor, shape: readonly number[], w: Tensor, o: never): Tensor;
+  weights(dy: Tensor, x: Tensor, shape: readonly number[], o: never): { dw: Tensor; db: Tensor };
+}
 
-const convolution = ({ forward, backward }: Convolution): Operation => ({
-  forward: ({ inputs: [x], parameters: p, options }) => ({
-    output: forward(x, need(p, 'kernel'), get(p, 'bias'), options as never),
-  }),
-  backward: (dy, { inputs: [x], parameters: p, options }) => {
-    const { dx, dw, db } = backward(dy, x, need(p, 'kernel'), options as never);
-    return { inputs: [dx], gradients: { kernel: dw, bias: p.has('bias') ? db : null } };
+const convolution = ({ forward, input, weights }: Convolution): Operation => ({
+  forward({ inputs: [x], parameters: p, options }, before) {
+    const earlier = before && {
+      x: before.inputs[0],
+      w: need(before.parameters, 'kernel'),
+      b: get(before.parameters, 'bias'),
+      y: before.output,
+    };
+    return { output: forward(x, need(p, 'kernel'), get(p, 'bias'), options as never, earlier) };
+  },
+  backward(dy, { inputs: [x], parameters: p, options }) {
+    const w = need(p, 'kernel');
+    return {
+      inputs: () => [input(dy, x.shape, w, options as never)],
+      gradients: () => {
+        const { dw, db } = weights(dy, x, w.shape, options as never);
+        return { kernel: dw, bias: p.has('bias') ? db : null };
+      },
+    };
   },
 });
 
-const pointwise = (w: Tensor): conv.ConvolutionOptions & { kernel: Tensor } => ({
+const POINTWISE: conv.ConvolutionOptions = {
   strides: [1, 1],
   pads: [
     [0, 0],
@@ -75,35 +91,33 @@ const pointwise = (w: Tensor): conv.ConvolutionOptions & { kernel: Tensor } => (
   ],
   dilation: [1, 1],
   groups: 1,
-  kernel: w,
-});
+};
 
 const separable: Operation = {
   forward({ inputs: [x], parameters: p, options }) {
-    const middle = conv.depthwiseConv2dForward(
-      x,
-      need(p, 'depthwise_kernel'),
-      null,
-      options as conv.ConvolutionOptions,
-    );
-    const w = need(p, 'pointwise_kernel');
-    return { output: conv.conv2dForward(middle, w, get(p, 'bias'), pointwise(w)), cache: middle };
+    const o = options as conv.ConvolutionOptions;
+    const middle = conv.depthwiseConv2dForward(x, need(p, 'depthwise_kernel'), null, o);
+    return {
+      output: conv.conv2dForward(middle, need(p, 'pointwise_kernel'), get(p, 'bias'), POINTWISE),
+      cache: middle,
+    };
   },
   backward(dy, { inputs: [x], parameters: p, options }, { cache }) {
-    const w = need(p, 'pointwise_kernel');
-    const second = conv.conv2dBackward(dy, cache as Tensor, w, pointwise(w));
-    const first = conv.depthwiseConv2dBackward(
-      second.dx,
-      x,
-      need(p, 'depthwise_kernel'),
-      options as conv.ConvolutionOptions,
-    );
-    const gradients = {
-      depthwise_kernel: first.dw,
-      pointwise_kernel: second.dw,
-      bias: p.has('bias') ? second.db : null,
+    const o = options as conv.ConvolutionOptions;
+    const middle = cache as Tensor;
+    const [first, second] = [need(p, 'depthwise_kernel'), need(p, 'pointwise_kernel')];
+    const d_middle = once(() => conv.conv2dInputGradient(dy, middle.shape, second, POINTWISE));
+    return {
+      inputs: () => [conv.depthwiseInputGradient(d_middle(), x.shape, first, o)],
+      gradients: () => {
+        const { dw, db } = conv.conv2dWeightGradients(dy, middle, second.shape, POINTWISE);
+        return {
+          depthwise_kernel: conv.depthwiseWeightGradients(d_middle(), x, first.shape, o).dw,
+          pointwise_kernel: dw,
+          bias: p.has('bias') ? db : null,
+        };
+      },
     };
-    return { inputs: [first.dx], gradients };
   },
 };
 
@@ -115,7 +129,9 @@ const maxPooling = (
     const { y, winner } = pool.maxPool2dForward(x, settings(x, options));
     return { output: reshaped(y, shape(y, options)), cache: winner };
   },
-  backward: (dy, { inputs: [x] }, { cache }) => ({ inputs: [pool.maxPool2dBackward(dy, x, cache as Int32Array)] }),
+  backward: (dy, { inputs: [x] }, { cache }) => ({
+    inputs: () => [pool.maxPool2dBackward(dy, x, cache as Int32Array)],
+  }),
 });
 
 const averagePooling = (
@@ -135,6 +151,15 @@ const wholeMap = (x: Tensor) => pool.wholeMap(x.shape);
 const sameShape = (y: Tensor): number[] => [...y.shape];
 const vector = (y: Tensor, o: Options): number[] => (o.keepdims ? [...y.shape] : [y.shape[2]]);
 
+function normalizationBackward(p: Parameters, compute: () => { dx: Tensor; dgamma: Tensor; dbeta: Tensor }): Backward {
+  const all = once(compute);
+  const only = (name: string, d: Tensor) => (p.has(name) ? d : null);
+  return {
+    inputs: () => [all().dx],
+    gradients: () => ({ gamma: only('gamma', all().dgamma), beta: only('beta', all().dbeta) }),
+  };
+}
+
 const batchNormalization: Operation = {
   forward({ inputs: [x], parameters: p, options }) {
     const moving = { mean: need(p, 'moving_mean'), variance: need(p, 'moving_variance') };
@@ -149,12 +174,9 @@ const batchNormalization: Operation = {
     return { output: y, cache };
   },
   backward(dy, { parameters: p }, { cache }) {
-    const { dx, dgamma, dbeta } = norm.batchNormalizationBackward(
-      dy,
-      get(p, 'gamma'),
-      cache as norm.NormalizationCache,
+    return normalizationBackward(p, () =>
+      norm.batchNormalizationBackward(dy, get(p, 'gamma'), cache as norm.NormalizationCache),
     );
-    return { inputs: [dx], gradients: { gamma: p.has('gamma') ? dgamma : null, beta: p.has('beta') ? dbeta : null } };
   },
 };
 
@@ -164,20 +186,20 @@ const layerNormalization: Operation = {
     return { output: y, cache };
   },
   backward(dy, { parameters: p }, { cache }) {
-    const { dx, dgamma, dbeta } = norm.layerNormalizationBackward(
-      dy,
-      get(p, 'gamma'),
-      cache as norm.NormalizationCache,
+    return normalizationBackward(p, () =>
+      norm.layerNormalizationBackward(dy, get(p, 'gamma'), cache as norm.NormalizationCache),
     );
-    return { inputs: [dx], gradients: { gamma: p.has('gamma') ? dgamma : null, beta: p.has('beta') ? dbeta : null } };
   },
 };
 
 const dense: Operation = {
   forward: ({ inputs: [x], parameters: p }) => ({ output: denseForward(x, need(p, 'kernel'), get(p, 'bias')) }),
   backward(dy, { inputs: [x], parameters: p }) {
-    const { dx, dw, db } = denseBackward(dy, x, need(p, 'kernel'));
-    return { inputs: [dx], gradients: { kernel: dw, bias: p.has('bias') ? db : null } };
+    const all = once(() => denseBackward(dy, x, need(p, 'kernel')));
+    return {
+      inputs: () => [all().dx],
+      gradients: () => ({ kernel: all().dw, bias: p.has('bias') ? all().db : null }),
+    };
   },
 };
 
@@ -197,9 +219,26 @@ const perChannel = (value: number | number[], i: number): number =>
   Array.isArray(value) ? value[i % value.length] : value;
 
 export const operations = new Map<string, Operation>([
-  ['Conv2D', convolution({ forward: conv.conv2dForward, backward: conv.conv2dBackward })],
-  ['DepthwiseConv2D', convolution({ forward: conv.depthwiseConv2dForward, backward: conv.depthwiseConv2dBackward })],
-  ['Conv2DTranspose', convolution({ forward: conv.conv2dTransposeForward, backward: conv.conv2dTransposeBackward })],
+  [
+    'Conv2D',
+    convolution({ forward: conv.conv2dForward, input: conv.conv2dInputGradient, weights: conv.conv2dWeightGradients }),
+  ],
+  [
+    'DepthwiseConv2D',
+    convolution({
+      forward: conv.depthwiseConv2dForward,
+      input: conv.depthwiseInputGradient,
+      weights: conv.depthwiseWeightGradients,
+    }),
+  ],
+  [
+    'Conv2DTranspose',
+    convolution({
+      forward: conv.conv2dTransposeForward,
+      input: conv.transposeInputGradient,
+      weights: conv.transposeWeightGradients,
+    }),
+  ],
   ['SeparableConv2D', separable],
   ['Dense', dense],
   ['MaxPooling2D', maxPooling(asPooling, sameShape)],
@@ -246,14 +285,14 @@ export const operations = new Map<string, Operation>([
     'Concatenate',
     {
       forward: ({ inputs }) => ({ output: concatenateForward(inputs) }),
-      backward: (dy, { inputs }) => ({ inputs: concatenateBackward(dy, inputs) }),
+      backward: (dy, { inputs }) => ({ inputs: () => concatenateBackward(dy, inputs) }),
     },
   ],
   ...[...merges].map(([name, merge]): [string, Operation] => [
     name,
     {
       forward: ({ inputs }) => ({ output: mergeForward(inputs, merge) }),
-      backward: (dy, { inputs }) => ({ inputs: mergeBackward(dy, inputs, merge) }),
+      backward: (dy, { inputs }) => ({ inputs: () => mergeBackward(dy, inputs, merge) }),
     },
   ]),
 ]);
@@ -261,5 +300,3 @@ export const operations = new Map<string, Operation>([
 /** Adds the gradient of `l1·Σ|w| + l2·Σw²`. */
 export const withRegularizer = (dw: Tensor, w: Tensor, { l1 = 0, l2 = 0 }: { l1?: number; l2?: number }): Tensor =>
   l1 || l2 ? map(dw, (d, i) => d + l1 * Math.sign(w.data[i]) + 2 * l2 * w.data[i]) : dw;
-
-export const zerosLike = (x: Tensor): Tensor => tensor(x.shape);

@@ -22,20 +22,27 @@ export function batchNormalizationForward(
   training: boolean,
 ): { y: Tensor; cache: NormalizationCache } {
   const features = x.shape[x.shape.length - 1];
-  const mean = Float64Array.from(moving.mean.data);
-  const variance = Float64Array.from(moving.variance.data);
+  const xs = x.data;
+  const mean = moving.mean.data.slice();
+  const variance = moving.variance.data.slice();
   const count = x.data.length / features;
   if (training) {
     mean.fill(0);
     variance.fill(0);
-    x.data.forEach((value, i) => (mean[i % features] += value / count));
-    x.data.forEach((value, i) => (variance[i % features] += (value - mean[i % features]) ** 2 / count));
+    for (let i = 0; i < xs.length;) for (let f = 0; f < features; f++, i++) mean[f] += xs[i] / count;
+    for (let i = 0; i < xs.length;)
+      for (let f = 0; f < features; f++, i++) variance[f] += (xs[i] - mean[f]) ** 2 / count;
   }
   const inverse = variance.map((value) => 1 / Math.sqrt(value + epsilon));
-  const xhat = x.data.map((value, i) => (value - mean[i % features]) * inverse[i % features]);
+  const xhat = new Float64Array(x.data.length);
   const y = tensor(x.shape);
-  for (let i = 0; i < xhat.length; i++)
-    y.data[i] = xhat[i] * (gamma ? gamma.data[i % features] : 1) + (beta ? beta.data[i % features] : 0);
+  const scale = gamma?.data ?? new Float64Array(features).fill(1);
+  const shift = beta?.data ?? new Float64Array(features);
+  for (let i = 0; i < xs.length;)
+    for (let f = 0; f < features; f++, i++) {
+      xhat[i] = (xs[i] - mean[f]) * inverse[f];
+      y.data[i] = xhat[i] * scale[f] + shift[f];
+    }
   return { y, cache: { xhat, mean, variance, inverse, batch: training } };
 }
 
@@ -45,18 +52,20 @@ export function batchNormalizationBackward(dy: Tensor, gamma: Tensor | null, cac
   const count = dy.data.length / features;
   const dgamma = tensor([features]);
   const dbeta = tensor([features]);
-  dy.data.forEach((value, i) => {
-    dgamma.data[i % features] += value * cache.xhat[i];
-    dbeta.data[i % features] += value;
-  });
+  const { xhat } = cache;
+  for (let i = 0; i < xhat.length;)
+    for (let f = 0; f < features; f++, i++) {
+      dgamma.data[f] += dy.data[i] * xhat[i];
+      dbeta.data[f] += dy.data[i];
+    }
   const dx = tensor(dy.shape);
-  for (let i = 0; i < dx.data.length; i++) {
-    const f = i % features;
-    const centred = cache.batch
-      ? dy.data[i] - dbeta.data[f] / count - (cache.xhat[i] * dgamma.data[f]) / count
-      : dy.data[i];
-    dx.data[i] = (gamma ? gamma.data[f] : 1) * cache.inverse[f] * centred;
-  }
+  const factor = cache.inverse.map((value, f) => (gamma ? gamma.data[f] : 1) * value);
+  for (let i = 0; i < xhat.length;)
+    for (let f = 0; f < features; f++, i++) {
+      const d = dy.data[i];
+      const centred = cache.batch ? d - dbeta.data[f] / count - (xhat[i] * dgamma.data[f]) / count : d;
+      dx.data[i] = factor[f] * centred;
+    }
   return { dx, dgamma, dbeta };
 }
 

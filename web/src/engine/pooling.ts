@@ -24,38 +24,40 @@ export function poolingWindow(
   };
 }
 
+/** The shape that pooling gives. */
+function pooledShape([h, w, c]: readonly number[], { pool_size, strides, pads }: PoolingOptions): number[] {
+  return [outputLength(h, pool_size[0], strides[0], pads[0]), outputLength(w, pool_size[1], strides[1], pads[1]), c];
+}
+
+/** Calls `visit` for every output with its window; `cell` is where the output's channels begin. */
 function eachWindow(
   shape: readonly number[],
+  [oh, ow, channels]: readonly number[],
   options: PoolingOptions,
-  visit: (window: ReturnType<typeof poolingWindow>, c: number, output: number) => void,
-): number[] {
-  const oh = outputLength(shape[0], options.pool_size[0], options.strides[0], options.pads[0]);
-  const ow = outputLength(shape[1], options.pool_size[1], options.strides[1], options.pads[1]);
-  const channels = shape[2];
+  visit: (window: ReturnType<typeof poolingWindow>, cell: number) => void,
+): void {
   for (let oy = 0; oy < oh; oy++)
-    for (let ox = 0; ox < ow; ox++) {
-      const window = poolingWindow(shape, options, oy, ox);
-      for (let c = 0; c < channels; c++) visit(window, c, (oy * ow + ox) * channels + c);
-    }
-  return [oh, ow, channels];
+    for (let ox = 0; ox < ow; ox++) visit(poolingWindow(shape, options, oy, ox), (oy * ow + ox) * channels);
 }
 
 /** The largest value of each window and where it lies; a tie goes to the first in row-major order. */
 export function maxPool2dForward(x: Tensor, options: PoolingOptions): { y: Tensor; winner: Int32Array } {
   const [, width, channels] = x.shape;
-  const values: number[] = [];
-  const winners: number[] = [];
-  const shape = eachWindow(x.shape, options, ({ top, bottom, left, right }, c, output) => {
-    let best = (top * width + left) * channels + c;
-    for (let iy = top; iy < bottom; iy++)
-      for (let ix = left; ix < right; ix++) {
-        const i = (iy * width + ix) * channels + c;
-        if (x.data[i] > x.data[best]) best = i;
-      }
-    values[output] = x.data[best];
-    winners[output] = best;
+  const y = tensor(pooledShape(x.shape, options));
+  const winner = new Int32Array(y.data.length);
+  eachWindow(x.shape, y.shape, options, ({ top, bottom, left, right }, cell) => {
+    for (let c = 0; c < channels; c++) {
+      let best = (top * width + left) * channels + c;
+      for (let iy = top; iy < bottom; iy++)
+        for (let ix = left; ix < right; ix++) {
+          const i = (iy * width + ix) * channels + c;
+          if (x.data[i] > x.data[best]) best = i;
+        }
+      y.data[cell + c] = x.data[best];
+      winner[cell + c] = best;
+    }
   });
-  return { y: tensor(shape, values), winner: Int32Array.from(winners) };
+  return { y, winner };
 }
 
 export function maxPool2dBackward(dy: Tensor, x: Tensor, winner: Int32Array): Tensor {
@@ -67,23 +69,27 @@ export function maxPool2dBackward(dy: Tensor, x: Tensor, winner: Int32Array): Te
 /** The mean over the window's real cells; padding counts neither in the sum nor in the divisor. */
 export function averagePool2dForward(x: Tensor, options: PoolingOptions): Tensor {
   const [, width, channels] = x.shape;
-  const values: number[] = [];
-  const shape = eachWindow(x.shape, options, ({ top, bottom, left, right }, c, output) => {
-    let sum = 0;
-    for (let iy = top; iy < bottom; iy++)
-      for (let ix = left; ix < right; ix++) sum += x.data[(iy * width + ix) * channels + c];
-    values[output] = sum / ((bottom - top) * (right - left));
+  const y = tensor(pooledShape(x.shape, options));
+  eachWindow(x.shape, y.shape, options, ({ top, bottom, left, right }, cell) => {
+    for (let c = 0; c < channels; c++) {
+      let sum = 0;
+      for (let iy = top; iy < bottom; iy++)
+        for (let ix = left; ix < right; ix++) sum += x.data[(iy * width + ix) * channels + c];
+      y.data[cell + c] = sum / ((bottom - top) * (right - left));
+    }
   });
-  return tensor(shape, values);
+  return y;
 }
 
 export function averagePool2dBackward(dy: Tensor, x: Tensor, options: PoolingOptions): Tensor {
   const [, width, channels] = x.shape;
   const dx = tensor(x.shape);
-  eachWindow(x.shape, options, ({ top, bottom, left, right }, c, output) => {
-    const share = dy.data[output] / ((bottom - top) * (right - left));
-    for (let iy = top; iy < bottom; iy++)
-      for (let ix = left; ix < right; ix++) dx.data[(iy * width + ix) * channels + c] += share;
+  eachWindow(x.shape, pooledShape(x.shape, options), options, ({ top, bottom, left, right }, cell) => {
+    for (let c = 0; c < channels; c++) {
+      const share = dy.data[cell + c] / ((bottom - top) * (right - left));
+      for (let iy = top; iy < bottom; iy++)
+        for (let ix = left; ix < right; ix++) dx.data[(iy * width + ix) * channels + c] += share;
+    }
   });
   return dx;
 }

@@ -9,7 +9,7 @@ export const sizeOf = (shape: readonly number[]): number => shape.reduce((produc
 export function tensor(shape: readonly number[], data?: ArrayLike<number>): Tensor {
   const size = sizeOf(shape);
   if (data && data.length !== size) throw new Error(`shape ${shape} holds ${size} numbers; got ${data.length}.`);
-  return { shape: [...shape], data: data ? Float64Array.from(data) : new Float64Array(size) };
+  return { shape: [...shape], data: data ? new Float64Array(data) : new Float64Array(size) };
 }
 
 /** The same numbers under another shape. */

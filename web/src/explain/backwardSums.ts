@@ -112,8 +112,10 @@ export const depthwise: InputExplainer = (at, _, index, dy) => {
   return convolutionGroups(at, index, dy, w, range(m, index[2] * m), (ky, kx, f) => [ky, kx, index[2], f % m]);
 };
 
+export const MIDDLE = 'Here dy is the gradient after the depthwise half: Σ over f of dy[f]·pointwise[f].';
+
 /** The gradient between the two halves of a separable convolution: `Σ over f of dy[f]·pointwise[k, f]`. */
-function middleGradient(at: At, dy: Tensor): Tensor {
+export function middleGradient(at: At, dy: Tensor): Tensor {
   const w = at.parameters.get('pointwise_kernel')!;
   const [, , k, f] = w.shape;
   const shape = [dy.shape[0], dy.shape[1], k];
@@ -135,7 +137,7 @@ export const separable: InputExplainer = (at, _, index, dy) => {
     index[2],
     f % m,
   ]);
-  return { ...parts, note: 'Here dy is the gradient after the depthwise half: Σ over f of dy[f]·pointwise[f].' };
+  return { ...parts, note: MIDDLE };
 };
 
 export const transposed: InputExplainer = (at, _, [iy, ix, c], dy) => {

@@ -1,6 +1,7 @@
 /** How the gradient of one weight is made: everywhere it was used, what it saw times what came back. */
 import type { NormalizationCache } from '../engine/normalization';
 import type { Tensor } from '../engine/tensor';
+import { middleGradient, MIDDLE } from './backwardSums';
 import {
   indexed,
   inputOf,
@@ -139,9 +140,19 @@ function callGroup(at: At, name: string, index: number[], dy: Tensor): Group | n
         (oy, ox) => [oy, ox, index[2]],
         true,
       );
-    case 'SeparableConv2D':
-      if (name !== 'pointwise_kernel') return null;
-      return denseTerms(at.context.values.nodes[at.node].cache as Tensor, dy, [index[2], f]);
+    case 'SeparableConv2D': {
+      if (name === 'pointwise_kernel')
+        return denseTerms(at.context.values.nodes[at.node].cache as Tensor, dy, [index[2], f]);
+      const multiplier = at.parameters.get('depthwise_kernel')!.shape[3];
+      return positions(
+        at,
+        x,
+        middleGradient(at, dy),
+        index,
+        (iy, ix) => [iy, ix, index[2]],
+        (oy, ox) => [oy, ox, index[2] * multiplier + f],
+      );
+    }
     default:
       return null;
   }
@@ -182,5 +193,6 @@ export function explainWeight(context: Context, layer: number, name: string, ind
       : []),
     { label: target, value: sum + penalty },
   ];
-  return { target, groups, lines, rects: [], equation: 'weight', result: sum + penalty };
+  const note = name === 'depthwise_kernel' ? MIDDLE : undefined;
+  return { target, groups, lines, rects: [], equation: 'weight', result: sum + penalty, note };
 }

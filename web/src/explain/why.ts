@@ -5,9 +5,7 @@ import type { ExplainerRecord } from '../record/format';
 
 /** A pass whose gradients are those of one class score instead of the loss. */
 export function scorePass(network: Network, starts: Starts, index: number): Values {
-  const values = forward(network, starts);
-  backwardFromScore(network, values, network.record.outputs[0], index);
-  return values;
+  return backwardFromScore(network, forward(network, starts), network.record.outputs[0], index);
 }
 
 /** The largest size of the gradient over the channels, at each pixel. */

@@ -1,4 +1,5 @@
 /** What the page shows and what the reader has chosen. One instance, made once the record is read. */
+import { tick } from 'svelte';
 import { backward, consumersOf, forward, layerOf, operationOf, type Network, type Values } from '../engine/network';
 import { largestDifference, tensor, type Tensor } from '../engine/tensor';
 import { unflat, type Context } from '../explain/types';
@@ -19,7 +20,7 @@ function recordedValues(record: ExplainerRecord, tensors: Tensor[]): Values {
     nodes: record.nodes.map((node) => {
       const output = get(node.output);
       const z = get(node.z) ?? (record.layers[node.layer].activation ? null : output);
-      return { output, z, d_output: get(node.d_output), d_z: get(node.d_z), d_inputs: [], cache: null };
+      return { output, z, d_output: get(node.d_output), d_z: get(node.d_z), d_inputs: [], cache: null, pass: null };
     }),
     gradients: record.layers.map((layer) => {
       const known = layer.parameters.flatMap(({ name, gradient }): [string, Tensor][] =>
@@ -34,14 +35,27 @@ function recordedValues(record: ExplainerRecord, tensors: Tensor[]): Values {
 /** Recorded numbers where there are any, the engine's elsewhere. */
 function merged(recorded: Values, computed: Values): Values {
   return {
-    nodes: computed.nodes.map((node, k) => ({
-      ...node,
-      output: recorded.nodes[k].output ?? node.output,
-      z: recorded.nodes[k].z ?? node.z,
-      d_output: recorded.nodes[k].d_output ?? node.d_output,
-      d_z: recorded.nodes[k].d_z ?? node.d_z,
+    nodes: computed.nodes.map((node, k) => {
+      const known = recorded.nodes[k];
+      return {
+        output: known.output ?? node.output,
+        z: known.z ?? node.z,
+        get d_output() {
+          return known.d_output ?? node.d_output;
+        },
+        get d_z() {
+          return known.d_z ?? node.d_z;
+        },
+        get d_inputs() {
+          return node.d_inputs;
+        },
+        cache: node.cache,
+        pass: node.pass,
+      };
+    }),
+    gradients: computed.gradients.map((sums, i) => ({
+      get: (name) => recorded.gradients[i].get(name) ?? sums.get(name),
     })),
-    gradients: computed.gradients.map((sums, i) => new Map([...sums, ...recorded.gradients[i]])),
     loss: recorded.loss ?? computed.loss,
   };
 }
@@ -66,6 +80,8 @@ export class App {
   readonly consumers: { node: number; input: number }[][];
   readonly targets: (Tensor | null)[];
   readonly startImages: Map<number, Tensor>;
+  /** The engine's last pass: the next one keeps what has not changed since. */
+  private latest: Values;
   private readonly startParameters: Map<string, Tensor>[];
 
   values = $state.raw<Values>() as Values;
@@ -106,8 +122,8 @@ export class App {
     this.parameters = this.startParameters;
     this.images = this.startImages;
     const network = this.network();
-    this.computed = forward(network, this.startImages, this.recorded);
-    backward(network, this.computed, this.recorded);
+    this.computed = backward(network, forward(network, this.startImages, this.recorded), this.recorded);
+    this.latest = this.computed;
     this.unchanged = merged(this.recorded, this.computed);
     this.values = this.unchanged;
     this.pixel = this.brightest();
@@ -227,10 +243,9 @@ export class App {
   private recompute(): void {
     const start = performance.now();
     const network = this.network();
-    const values = forward(network, this.images);
-    backward(network, values);
-    this.values = values;
-    this.milliseconds = performance.now() - start;
+    this.latest = backward(network, forward(network, this.images, undefined, this.latest));
+    this.values = this.latest;
+    tick().then(() => (this.milliseconds = performance.now() - start));
   }
 
   private note(edit: string): void {
@@ -277,6 +292,7 @@ export class App {
     this.images = this.startImages;
     this.parameters = this.startParameters;
     this.label = this.record.label;
+    this.latest = this.computed;
     this.values = this.unchanged;
   }
 

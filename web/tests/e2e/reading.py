@@ -86,10 +86,13 @@ def _group(raw: dict[str, Any]) -> Group:
     return Group(raw["title"], labels, columns, None if raw["total"] is None else number(raw["total"]), raw["rest"])
 
 
-def read(page: Page) -> Shown:
-    """Return what the middle of the layer view shows, all terms and groups; of very long lists the largest terms."""
+def read(page: Page, whole_lists: bool = False) -> Shown:
+    """Return what the middle of the layer view shows: all groups and terms; of lists above 400 the largest 400.
+
+    With ``whole_lists`` all pages of those are turned too.
+    """
     middle = page.locator("section.centre")
-    while (more := middle.get_by_text(re.compile("^show all"))).count():
+    while (more := middle.get_by_text(re.compile(r"^show (all|\d+)" if whole_lists else "^show all"))).count():
         more.first.click()
     raw = page.evaluate(_READ)
     recorded = raw["recorded"]

@@ -155,6 +155,36 @@ def test_back_to_a_weight(case: Case, page: Page) -> None:
             near(shown.result, gradient[index], largest(gradient))
 
 
+def test_all_positions_of_a_weight(lenet: Case, open_page: Opener) -> None:
+    """A list of several pages, turned to its end: every product beside the reference's, and their sum."""
+    page = open_page(lenet.path)
+    page.get_by_label("digits").select_option("9")
+    open_layer(page, 1, WEIGHT)
+    pick(page, (2, 4, 0, 3))
+    (group,) = read(page, whole_lists=True).groups
+    step = lenet.truth.steps[1]
+    x = np.pad(step.inputs[0][0], (*step.cache.inner.pads, (0, 0)))[2 : 2 + 28, 4 : 4 + 28, 0]
+    dy = step.d_z[0, ..., 3]
+    cells = [tuple(int(n) for n in re.findall(r"\d+", label.split("dy")[1])) for label in group.labels]
+    assert not group.rest
+    inside = {(row, column, 3) for row in range(28) for column in range(28) if within(row + 2, column + 4, step)}
+    assert set(cells) == inside
+    assert len(cells) == len(inside) > 400
+    rows, columns = np.array(cells).T[:2]
+    near(group.columns["x"], x[rows, columns], 1)
+    near(group.columns["dy"], dy[rows, columns], largest(dy))
+    np.testing.assert_allclose(group.columns["x·dy"].sum(), group.total, rtol=1e-6)
+    gradient = lenet.truth.gradients[step.layer.name]["kernel"]
+    near(group.total, gradient[2, 4, 0, 3], largest(gradient))
+
+
+def within(row: int, column: int, step: Any) -> bool:
+    """Whether a cell of the padded image lies on the image."""
+    (top, _), (left, _) = step.cache.inner.pads
+    height, width = step.inputs[0].shape[1:3]
+    return 0 <= row - top < height and 0 <= column - left < width
+
+
 def test_probabilities_and_loss(case: Case, page: Page) -> None:
     page.locator("nav").get_by_role("button", name="Loss", exact=True).click()
     table = page.get_by_test_id("loss-table")
