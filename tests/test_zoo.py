@@ -6,6 +6,13 @@ import pytest
 import convolens as cl
 
 
+# Four convolutions without biases, each with 4 numbers per channel of batch normalisation; 4*4*64 features to 64.
+NORMALISED = sum(
+    taps * after + 4 * after for taps, after in ((5 * 5 * 3, 16), (9 * 16, 32), (9 * 32, 64), (9 * 64, 64))
+)
+NORMALISED += 4 * 4 * 64 * 64 + 64
+
+
 @pytest.mark.parametrize(
     ("name", "shape", "outputs", "parameters"),
     [
@@ -15,6 +22,8 @@ import convolens as cl
         # conv 4*4*3*8 + 8, conv 2*2*8*16 + 16, dense 2*2*16*6 + 6
         ("convolutional_model", (64, 64, 3), 6, 4 * 4 * 3 * 8 + 8 + 2 * 2 * 8 * 16 + 16 + 2 * 2 * 16 * 6 + 6),
         ("digits_cnn", (8, 8, 1), 10, 38_282),
+        ("signs_cnn", (64, 64, 3), 6, NORMALISED + 64 * 6 + 6),
+        ("smile_cnn", (64, 64, 3), 1, NORMALISED + 64 + 1),
     ],
 )
 def test_the_named_networks(name, shape, outputs, parameters):
@@ -32,3 +41,10 @@ def test_the_named_networks(name, shape, outputs, parameters):
 def test_happy_model_is_sequential_and_the_sign_classifier_functional():
     assert isinstance(cl.zoo.happy_model(), cl.Sequential)
     assert not isinstance(cl.zoo.convolutional_model(), cl.Sequential)
+
+
+@pytest.mark.parametrize("name", ["digits_cnn", "signs_cnn", "smile_cnn"])
+def test_the_share_dropped_can_be_chosen(name):
+    build = getattr(cl.zoo, name)
+    rates = [layer.rate for layer in build(dropout=0.125).layers if isinstance(layer, cl.layers.Dropout)]
+    assert rates == [0.125]
