@@ -5,7 +5,6 @@ import pytest
 
 import convolens as cl
 
-
 # Four convolutions without biases, each with 4 numbers per channel of batch normalisation; 4*4*64 features to 64.
 NORMALISED = sum(
     taps * after + 4 * after for taps, after in ((5 * 5 * 3, 16), (9 * 16, 32), (9 * 32, 64), (9 * 64, 64))
