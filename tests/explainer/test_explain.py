@@ -64,7 +64,7 @@ def test_the_record_holds_the_trace(small: cl.Model, image: np.ndarray) -> None:
     np.testing.assert_array_equal(tensors[record["nodes"][1]["z"]], conv.z[0])
     np.testing.assert_array_equal(tensors[record["nodes"][1]["d_z"]], conv.d_z[0])
     assert record["loss"] == pytest.approx(trace.loss)
-    assert (record["format"], record["version"], record["label"]) == ("convolens.explainer", 1, 2)
+    assert (record["format"], record["version"], record["label"]) == ("convolens.explainer", 2, 2)
 
 
 def test_one_image_of_a_batch(small: cl.Model, image: np.ndarray) -> None:

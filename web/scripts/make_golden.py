@@ -210,7 +210,7 @@ def layer_case(name: str, layer: cl.layers.Layer, *shapes: tuple[int, ...]) -> d
     dy = array(*model(arrays if len(arrays) > 1 else arrays[0]).shape)
     trace = model.trace(arrays if len(arrays) > 1 else arrays[0], d_output=dy)
     step = trace[layer.name]
-    cls, options, _ = layer_options(step)
+    cls, options = layer_options(step)
     assert "unsupported" not in options, name
     own = getattr(layer, "activation", None) if isinstance(layer, cl.layers.ActivatedLayer) else None
     return {

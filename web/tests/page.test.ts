@@ -99,8 +99,10 @@ it('turns equations into MathML', () => {
       },
     ],
   });
-  for (const lesson of Object.values(LESSONS))
+  for (const [key, lesson] of Object.entries(LESSONS)) {
+    expect(lesson.equations.length > 0, key).toBe(key !== 'other');
     for (const source of lesson.equations) expect(JSON.stringify(parseMath(source))).not.toContain('\\\\');
+  }
 });
 
 it('asks on the worksheet and answers with the rounded numbers', () => {
@@ -141,7 +143,7 @@ it('computes no layer with a setting it does not know', () => {
     options: { name: 'my own' },
     activation: null,
     parameters: [],
-    functions: [],
+    functions: { forward: [], backward: [], gate: [] },
   };
   expect(operationOf(layer)).toBeUndefined();
   expect(operationOf({ ...layer, options: { name: 'relu' } })).toBeDefined();

@@ -1,4 +1,4 @@
-"""What the page must know of each layer, by its class: sizes made explicit, and which kernel functions compute it."""
+"""What the page must know of each layer, by its class, with sizes made explicit."""
 
 from __future__ import annotations
 
@@ -124,48 +124,45 @@ _INACTIVE = (
     layers.RandomRotation,
     layers.RandomZoom,
 )
-_TABLE: dict[type, tuple[Callable[[Step], Options], str]] = {
-    layers.Conv2D: (_convolution, "conv2d"),
-    layers.DepthwiseConv2D: (_convolution, "depthwise_conv2d"),
-    layers.SeparableConv2D: (_convolution, "depthwise_conv2d conv2d"),
-    layers.Conv2DTranspose: (_transposed, "conv2d_transpose"),
-    layers.Dense: (_nothing, "dense"),
-    layers.MaxPooling2D: (_pooling, "max_pool2d"),
-    layers.AveragePooling2D: (_pooling, "average_pool2d"),
-    layers.GlobalMaxPooling2D: (lambda step: {"keepdims": step.output.ndim == 4}, ""),
-    layers.GlobalAveragePooling2D: (lambda step: {"keepdims": step.output.ndim == 4}, ""),
-    layers.BatchNormalization: (_batch_normalization, "batch_normalization"),
-    layers.LayerNormalization: (_layer_normalization, ""),
-    layers.Activation: (_activation, ""),
-    layers.ReLU: (_activation, ""),
-    layers.LeakyReLU: (_activation, ""),
-    layers.ELU: (_activation, ""),
-    layers.Softmax: (_activation, "softmax"),
-    layers.Flatten: (_new_shape, ""),
-    layers.Reshape: (_new_shape, ""),
-    layers.ZeroPadding2D: (lambda step: {"pads": step.layer.padding}, ""),  # type: ignore[attr-defined]
-    layers.Cropping2D: (lambda step: {"pads": step.layer.cropping}, ""),  # type: ignore[attr-defined]
-    layers.UpSampling2D: (_upsampling, ""),
-    layers.Rescaling: (_rescaling, ""),
-    layers.Concatenate: (_concatenate, ""),
-    **dict.fromkeys(_MERGES, (_merge, "")),
-    **dict.fromkeys(_INACTIVE, (_identity, "")),
+_TABLE: dict[type, Callable[[Step], Options]] = {
+    layers.Conv2D: _convolution,
+    layers.DepthwiseConv2D: _convolution,
+    layers.SeparableConv2D: _convolution,
+    layers.Conv2DTranspose: _transposed,
+    layers.Dense: _nothing,
+    layers.MaxPooling2D: _pooling,
+    layers.AveragePooling2D: _pooling,
+    layers.GlobalMaxPooling2D: lambda step: {"keepdims": step.output.ndim == 4},
+    layers.GlobalAveragePooling2D: lambda step: {"keepdims": step.output.ndim == 4},
+    layers.BatchNormalization: _batch_normalization,
+    layers.LayerNormalization: _layer_normalization,
+    layers.Activation: _activation,
+    layers.ReLU: _activation,
+    layers.LeakyReLU: _activation,
+    layers.ELU: _activation,
+    layers.Softmax: _activation,
+    layers.Flatten: _new_shape,
+    layers.Reshape: _new_shape,
+    layers.ZeroPadding2D: lambda step: {"pads": step.layer.padding},  # type: ignore[attr-defined]
+    layers.Cropping2D: lambda step: {"pads": step.layer.cropping},  # type: ignore[attr-defined]
+    layers.UpSampling2D: _upsampling,
+    layers.Rescaling: _rescaling,
+    layers.Concatenate: _concatenate,
+    **dict.fromkeys(_MERGES, _merge),
+    **dict.fromkeys(_INACTIVE, _identity),
 }
 
 
-def layer_options(step: Step) -> tuple[str, Options, list[str]]:
-    """Return the class, the options and the names of the kernel functions of the layer that a step called.
+def layer_options(step: Step) -> tuple[str, Options]:
+    """Return the class and the options of the layer that a step called.
 
     Only a layer whose class is exactly one of the library's is computed by the page: a subclass may compute
     something else.
     """
     cls = type(step.layer)
-    if cls not in _TABLE:
-        known = step.inputs or cls is not layers.InputLayer
-        return cls.__name__, UNSUPPORTED if known else {}, []
-    options_of, kernels = _TABLE[cls]
-    functions = [f"{kernel}_{way}" for kernel in kernels.split() for way in ("forward", "backward")]
-    return cls.__name__, options_of(step), functions
+    if cls in _TABLE:
+        return cls.__name__, _TABLE[cls](step)
+    return cls.__name__, UNSUPPORTED if step.inputs or cls is not layers.InputLayer else {}
 
 
 _LOSS_OPTIONS: dict[type, tuple[str, ...]] = {

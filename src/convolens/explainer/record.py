@@ -1,4 +1,4 @@
-"""One traced image as a dictionary: the format that the page reads, version 1.
+"""One traced image as a dictionary: the format that the page reads, version 2.
 
 Layers are told apart by their class. ``nodes`` are the calls in order, with the numbers of the calls they read;
 arrays are numbers into ``tensors`` (see ``arrays.py``) and have no batch axis. A model within the model is written
@@ -7,7 +7,6 @@ out call by call.
 
 from __future__ import annotations
 
-import inspect
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import convolens
 from convolens import kernels
 from convolens.explainer.arrays import ArrayStore
 from convolens.explainer.options import activation_record, layer_options, loss_options
-from convolens.kernels import reference
+from convolens.explainer.sources import PANELS, layer_functions, loss_functions, sources
 from convolens.layers import InputLayer
 from convolens.layers.base import ActivatedLayer
 from convolens.model import Model
@@ -28,7 +27,7 @@ from convolens.trace import Step, Trace
 __all__ = ["FORMAT", "VERSION", "make_record"]
 
 FORMAT = "convolens.explainer"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
@@ -105,7 +104,8 @@ def make_record(
         "certificate": None if certificate is None else str(certificate.summary),
         "checks": _checks(certificate),
         "recorder": snapshots,
-        "sources": _sources(layers),
+        "functions": PANELS,
+        "sources": _sources(layers + losses),
         "thinned": sorted(store.label(number) for number in out),
         "tensors": store.packed(out),
     }
@@ -146,7 +146,7 @@ def _layer_records(calls: list[Call], store: ArrayStore) -> tuple[list[dict[str,
         if id(layer) in numbers:
             continue
         numbers[id(layer)] = len(records)
-        cls, options, functions = layer_options(call.step)
+        cls, options = layer_options(call.step)
         has_own = isinstance(layer, ActivatedLayer) and not layer.is_linear
         parameters = []
         for variable in layer.weights:
@@ -170,7 +170,7 @@ def _layer_records(calls: list[Call], store: ArrayStore) -> tuple[list[dict[str,
                 "options": _plain(options),
                 "activation": activation_record(layer.activation) if has_own else None,  # type: ignore[attr-defined]
                 "parameters": parameters,
-                "functions": functions,
+                "functions": layer_functions(call.step),
             }
         )
     return records, numbers
@@ -218,6 +218,7 @@ def _loss_records(model: Any, trace: Trace, outputs: list[int], store: ArrayStor
                 "weight": float(objective.weights[number]),
                 "target": store.add(np.asarray(trace.y[number][0], np.float64).reshape(-1)),
                 "fused": bool(objective.fused[number] is not None and inside),
+                "functions": loss_functions(loss),
             }
         )
     return records
@@ -306,10 +307,10 @@ def _about(model: Any, seed: int, training: bool) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in facts.items()]
 
 
-def _sources(layers: list[dict[str, Any]]) -> dict[str, str]:
-    """Return the code of the reference kernels that the layers' functions name."""
-    names = dict.fromkeys(name for layer in layers for name in layer["functions"])
-    return {name: inspect.getsource(getattr(reference, name)) for name in names}
+def _sources(records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the code of all functions that the records of layers and losses, and the panels, name."""
+    tables = [PANELS, *(record["functions"] for record in records)]
+    return sources(address for table in tables for names in table.values() for address in names)
 
 
 def _forget(records: list[dict[str, Any]], out: set[int]) -> None:

@@ -3,7 +3,7 @@ import type { ActivationOptions } from '../engine/activations';
 import type { Options } from '../engine/layers';
 
 export const FORMAT = 'convolens.explainer';
-export const VERSION = 1;
+export const VERSION = 2;
 
 /** Little-endian float32, its four byte planes one after the other, as zlib, as base64. Empty if it was left out. */
 export interface PackedTensor {
@@ -21,8 +21,8 @@ export interface LayerRecord {
   options: Options;
   activation: ActivationOptions | null;
   parameters: { name: string; value: Ref; gradient: Ref | null; trainable: boolean; l1?: number; l2?: number }[];
-  /** The library's functions that compute it, by name in `sources`. */
-  functions: string[];
+  /** The library's functions that compute it, by their addresses in `sources`; `gate` is its activation, backward. */
+  functions: { forward: string[]; backward: string[]; gate: string[] };
 }
 
 export interface NodeRecord {
@@ -45,6 +45,7 @@ export interface LossRecord {
   target: Ref;
   /** The last activation and the cross-entropy are taken together, as a log-softmax (or log-sigmoid). */
   fused: boolean;
+  functions: { forward: string[]; backward: string[] };
 }
 
 export interface SnapshotRecord {
@@ -87,7 +88,10 @@ export interface ExplainerRecord {
   certificate: string | null;
   checks: CheckRecord[];
   recorder: SnapshotRecord[];
-  sources: Record<string, string>;
+  /** The functions of the panels that are about the whole network, by the panel's equation. */
+  functions: Record<string, string[]>;
+  /** By the name under which a function is imported: where it stands, and its code. */
+  sources: Record<string, { file: string; line: number; code: string }>;
   /** Arrays that were left out to keep the page small; the page computes them itself. */
   thinned: string[];
   tensors: PackedTensor[];

@@ -5,7 +5,7 @@ import { largestDifference, tensor, type Tensor } from '../engine/tensor';
 import { unflat, type Context } from '../explain/types';
 import type { ExplainerRecord } from '../record/format';
 
-export type View = 'network' | 'layer' | 'loss' | 'walk' | 'why' | 'training' | 'trust';
+export type View = 'network' | 'layer' | 'loss' | 'walk' | 'why' | 'training' | 'trust' | 'code';
 export type Mode = 'forward' | 'input' | 'gate' | 'weight' | 'table';
 export type Quantity = 'activations' | 'gradients';
 
@@ -103,6 +103,9 @@ export class App {
   digits = $state(3);
   dark = $state(typeof matchMedia !== 'undefined' && matchMedia('(prefers-color-scheme: dark)').matches);
   whatIf = $state(false);
+  /** The function whose code is shown, and the view it was opened from. */
+  source = $state<string | null>(null);
+  before = $state<View>('network');
 
   constructor(record: ExplainerRecord, tensors: Tensor[]) {
     this.record = record;
@@ -211,6 +214,30 @@ export class App {
     for (let i = first; i < data.length; i += filter === undefined ? 1 : filters)
       if (Math.abs(data[i]) > Math.abs(data[best])) best = i;
     return unflat(shape, best);
+  }
+
+  /** The library's functions that compute what a panel shows, by the key of the panel's equation. */
+  functions(equation: string): string[] {
+    const { functions, activation } = this.layer();
+    if (Object.hasOwn(this.record.functions, equation)) return this.record.functions[equation];
+    if (equation === 'p-minus-t')
+      return this.record.losses.filter(({ node }) => node === this.node).flatMap((loss) => loss.functions.backward);
+    if (activation && /^(activation|softmax)-dx$/.test(equation)) return functions.gate;
+    return /-dx$|^weight$/.test(equation) ? functions.backward : functions.forward;
+  }
+
+  showSource(address: string): void {
+    if (this.view !== 'code') this.before = this.view;
+    this.source = address;
+    this.view = 'code';
+  }
+
+  /** Turns to the code that a link names, within the page; with a key held the browser opens a page of its own. */
+  follow(event: MouseEvent, address: string): void {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    this.showSource(address);
+    location.hash = address;
   }
 
   open(node: number, channel?: number): void {

@@ -13,6 +13,7 @@ const NAMED: Record<string, string> = {
   beta: 'β',
   epsilon: 'ε',
   alpha: 'α',
+  eta: 'η',
   cdot: '·',
   times: '×',
   max: 'max',
@@ -21,6 +22,8 @@ const NAMED: Record<string, string> = {
   neq: '≠',
   in: '∈',
   leq: '≤',
+  leftarrow: '←',
+  approx: '≈',
   minus: '−',
   prime: '′',
   dots: '…',
@@ -38,6 +41,8 @@ const OPERATORS = new Set([
   'neq',
   'in',
   'leq',
+  'leftarrow',
+  'approx',
   'minus',
   'prime',
   'floor',
@@ -185,15 +190,21 @@ export const LESSONS: Record<string, Lesson> = {
   merge: {
     title: 'Merging',
     text: 'Inputs of equal shape are joined cell by cell. In a residual network the sum lets the input pass unchanged beside what the branch adds.',
-    equations: ['y = x_1 + x_2'],
+    equations: [
+      'y = x_1 + x_2 \\text{ (Add), } x_1 \\cdot x_2 \\text{ (Multiply), } \\max(x_1, x_2) \\text{ (Maximum)}',
+    ],
   },
   concatenate: {
     title: 'Concatenation',
     text: 'The maps of the inputs one after the other. Nothing is computed.',
-    equations: [],
+    equations: ['y_c = x_{1,\\ c} \\text{ for } c < C_1, \\text{ then } x_{2,\\ c - C_1}'],
   },
-  padding: { title: 'Zero padding', text: 'A border of zeros, so that windows can lie over the edge.', equations: [] },
-  cropping: { title: 'Cropping', text: 'The border is cut away.', equations: [] },
+  padding: {
+    title: 'Zero padding',
+    text: 'A border of zeros, so that windows can lie over the edge.',
+    equations: ['y_{i,j} = x_{i-p,\\ j-q} \\text{ on the image, } 0 \\text{ around it}'],
+  },
+  cropping: { title: 'Cropping', text: 'The border is cut away.', equations: ['y_{i,j} = x_{i+p,\\ j+q}'] },
   reshape: {
     title: 'Reshaping',
     text: 'The same numbers in another shape. Flatten reads row by row, and within a cell channel by channel.',
@@ -202,7 +213,7 @@ export const LESSONS: Record<string, Lesson> = {
   upsampling: {
     title: 'Upsampling',
     text: 'Each cell becomes several: repeated (nearest), or a mean of its neighbours by distance (bilinear).',
-    equations: [],
+    equations: ['y_o = \\sum_{i} a_{o,i} \\cdot x_i'],
   },
   rescaling: {
     title: 'Rescaling',
@@ -214,7 +225,11 @@ export const LESSONS: Record<string, Lesson> = {
     text: 'This layer changes its input in training only. Here it passes it on.',
     equations: ['y = x'],
   },
-  input: { title: 'The input', text: 'The numbers of the image as the network gets them.', equations: [] },
+  input: {
+    title: 'The input',
+    text: 'The numbers of the image as the network gets them.',
+    equations: ['x_{\\text{row},\\ \\text{column},\\ \\text{channel}}'],
+  },
   other: {
     title: 'A layer the page does not compute',
     text: 'Its numbers are shown as recorded. Changes made here stop before it.',
@@ -283,14 +298,18 @@ export const LESSONS: Record<string, Lesson> = {
   'copy-dx': {
     title: 'A copy, backward',
     text: 'The number was only moved, so its gradient moves back.',
-    equations: [],
+    equations: ['\\frac{\\partial L}{\\partial x} = ' + dy],
   },
   'upsampling-dx': {
     title: 'Upsampling, backward',
     text: 'All cells made from this one send their gradient back, each times its share.',
-    equations: [],
+    equations: ['\\frac{\\partial L}{\\partial x_i} = \\sum_{o} a_{o,i} \\cdot \\frac{\\partial L}{\\partial y_o}'],
   },
-  'rescaling-dx': { title: 'Rescaling, backward', text: 'The gradient times the constant.', equations: [] },
+  'rescaling-dx': {
+    title: 'Rescaling, backward',
+    text: 'The gradient times the constant.',
+    equations: ['\\frac{\\partial L}{\\partial x} = a \\cdot ' + dy],
+  },
   'p-minus-t': {
     title: 'Where the gradient begins',
     text: 'Softmax (or sigmoid) and its cross-entropy together have the simplest gradient there is: what the network said minus what was true.',
@@ -308,6 +327,21 @@ export const LESSONS: Record<string, Lesson> = {
       '\\frac{\\partial L}{\\partial w_{k,l,c,f}} = \\sum_{i,j} x_{is+k-p,\\ js+l-p,\\ c} \\cdot \\frac{\\partial L}{\\partial z_{i,j,f}}',
       '\\frac{\\partial L}{\\partial b_f} = \\sum_{i,j} \\frac{\\partial L}{\\partial z_{i,j,f}}',
     ],
+  },
+  network: {
+    title: 'The network',
+    text: 'Each column is a layer with its maps, drawn to one scale; the numbers run from left to right, and the gradients back from the loss. Lines join a map to those that feed it: the colour is the sign of the mean weight between them, the strength its size.',
+    equations: ['x_{l+1} = f_l(x_l)'],
+  },
+  training: {
+    title: 'Training, epoch by epoch',
+    text: 'The same image after each recorded epoch: filters, maps, gradients, how far a step moves the weights, and how many ReLU maps are dead. A healthy step changes weights by about a thousandth of their size.',
+    equations: ['w \\leftarrow w - \\eta \\frac{\\partial L}{\\partial w}'],
+  },
+  trust: {
+    title: 'Where trust comes from',
+    text: 'Every number was computed twice by programs that share no code, and the certificate compares each layer with plain loops in float64 and each gradient with a difference quotient.',
+    equations: ['\\frac{\\partial L}{\\partial w} \\approx \\frac{L(w + h) - L(w - h)}{2 h}'],
   },
   loss: {
     title: 'The loss',

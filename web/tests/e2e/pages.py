@@ -87,10 +87,10 @@ class Opener:
         self.requests.append(route.request.url)
         route.abort()
 
-    def __call__(self, path: Path) -> Page:
+    def __call__(self, path: Path, anchor: str = "") -> Page:
         page = self.context.new_page()
         page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.goto(path.as_uri())
+        page.goto(path.as_uri() + anchor)
         page.wait_for_selector("header")
         return page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from reading import number, open_layer, pick, read
 import convolens as cl
 from convolens.explainer import make_record
 from convolens.explainer.page import make_page
+from convolens.kernels import reference
 
 
 def probabilities(page: Page) -> np.ndarray:
@@ -201,6 +203,8 @@ def test_every_layer_opens_in_every_direction(name: str, open_page: Opener, tmp_
         for direction in page.get_by_label("Direction").get_by_role("button").all():
             direction.click()
             if direction.inner_text() != "Table":
+                if explanation.record["nodes"][node]["inputs"]:
+                    assert page.locator("section.centre a[href^='#convolens.']").count() > 0, node
                 shown = read(page)
                 assert np.isfinite(shown.result)
                 if shown.recorded is not None:
@@ -249,6 +253,41 @@ def test_a_notebook_shows_the_page(lenet: Case, open_page: Opener, tmp_path: Pat
     frame = page.frame_locator("iframe")
     frame.locator("#block-1").click()
     expect(frame.get_by_label("Layer", exact=True)).to_have_value("1")
+    frame.get_by_role("link", name="convolens.kernels.reference.conv2d_forward").click()
+    expect(frame.locator("main")).to_contain_text("def conv2d_forward(")
+
+
+def test_a_panel_leads_to_the_librarys_code_and_back(case: Case, open_page: Opener) -> None:
+    page = open_page(case.path)
+    last = len(case.explanation.record["nodes"]) - 1
+    open_layer(page, last, "Back to a weight")
+    link = page.locator("section.centre").get_by_role("link", name="convolens.kernels.reference.dense_backward")
+    link.click()
+    source = inspect.getsource(reference.dense_backward).rstrip().splitlines()
+    lines = page.locator("section table tr")
+    assert lines.locator("td:nth-child(2)").all_text_contents() == source
+    first = inspect.getsourcelines(reference.dense_backward)[1]
+    assert lines.locator("td:nth-child(1)").first.inner_text() == str(first)
+    expect(page.locator("main")).to_contain_text("from convolens.kernels.reference import dense_backward")
+    page.go_back()
+    expect(link).to_be_visible()
+
+
+def test_every_view_tells_what_one_looks_at(case: Case, open_page: Opener) -> None:
+    page = open_page(case.path)
+    for view in page.locator("nav button").all()[:-1]:
+        view.click()
+        page.get_by_role("button", name="What am I looking at").first.click()
+        dialog = page.locator("dialog")
+        expect(dialog.locator("p").first).not_to_be_empty()
+        expect(dialog.locator("math").first).to_be_visible()
+        expect(dialog.get_by_role("link").first).to_contain_text("convolens.")
+        dialog.get_by_label("Close").click()
+
+
+def test_a_link_to_a_function_opens_its_code(lenet: Case, open_page: Opener) -> None:
+    page = open_page(lenet.path, "#convolens.kernels.reference.max_pool2d_backward")
+    expect(page.get_by_role("heading", name="max_pool2d_backward")).to_be_focused()
 
 
 def test_without_a_label_there_are_no_gradients(open_page: Opener, tmp_path: Path) -> None:
