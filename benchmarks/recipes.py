@@ -61,7 +61,7 @@ CANDIDATES: dict[str, tuple[int, int, list[dict[str, Any]]]] = {
             {"augment": False},
             {"network": "smile_cnn"},
             {"network": "smile_cnn", "dropout": 0.3, "learning_rate": 3e-3},
-            {"network": "smile_cnn", "dropout": 0.3, "learning_rate": 3e-3, "epochs": 60},
+            {"network": "smile_cnn", "epochs": 60},
             {"network": "smile_cnn", "augment": False, "epochs": 20},
         ],
     ),
