@@ -3,13 +3,14 @@
 A step is *plain* (a layer as written, on channels-last arrays) or *native* (one operation or a fused chain of them, on
 the backend's own array layout). A backend that has native steps defines three functions::
 
-    native_step(chain, shape, *, layout, training, need_dx, dtype) -> NativeStep | None
+    native_step(chain, shape, *, layout, training, gradients, need_dx, dtype) -> NativeStep | None
     enter_step(shape, *, dtype) -> step     # channels-last array -> native array, and its gradient back
     leave_step(shape, *, dtype) -> step     # native array -> fresh channels-last array, and its gradient back
 
 ``chain`` is the longest run of operations that feed only each other, ``shape`` the channels-last shape ``(n, h, w, c)``
-of its input and ``layout`` (``"plain"`` or ``"native"``) what that input is at hand in. The backend answers with a step
-for the first ``step.count`` of them, or None if the first has to run as written.
+of its input, ``layout`` (``"plain"`` or ``"native"``) what that input is at hand in, and ``gradients`` whether
+``backward`` may be called. The backend answers with a step for the first ``step.count`` of them, or None if the first
+has to run as written.
 """
 
 from __future__ import annotations
@@ -202,6 +203,7 @@ class Plan:
             first.input_shapes[0],
             layout=layout,
             training=self.training,
+            gradients=self.gradients != "none",
             need_dx=first.need_dx,
             dtype=self._dtype,
         )

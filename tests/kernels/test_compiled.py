@@ -132,8 +132,16 @@ def many_channels() -> Any:
     return randomized(cl.Model(inputs, L.Conv2D(20, 3, padding="same")(x)))
 
 
+def wide_kernels() -> Any:
+    """Kernels 7, 4 and 3 wide in Winograd's way, forward and, where rows are whole patches, for their own gradients."""
+    inputs = cl.Input((20, 16, 3))
+    x = L.MaxPooling2D()(L.ReLU()(L.BatchNormalization()(L.Conv2D(16, 7, padding="same", use_bias=False)(inputs))))
+    x = L.MaxPooling2D((3, 2), padding="same")(L.Conv2D(8, (2, 4), padding="same", activation="relu")(x))
+    return randomized(cl.Model(inputs, L.Dense(3)(L.Flatten()(L.Conv2D(12, (1, 3), padding="same")(x)))))
+
+
 @pytest.mark.parametrize("n", [1, 15, 17, 100])
-@pytest.mark.parametrize("make", [lenet, normalized, many_channels])
+@pytest.mark.parametrize("make", [lenet, normalized, many_channels, wide_kernels])
 def test_odd_batches_in_float32(make: Any, n: int) -> None:
     model = make()
     x = np.random.default_rng(n).random((n, *model.inputs[0].shape[1:]), dtype=np.float32)
@@ -142,7 +150,45 @@ def test_odd_batches_in_float32(make: Any, n: int) -> None:
     )
 
 
-@pytest.mark.parametrize("make", [lenet, normalized, many_channels])
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None, derandomize=True, phases=[Phase.generate])
+@given(data=st.data())
+def test_winograds_way_in_float32(data: st.DataObject) -> None:
+    draw = data.draw
+    kernel = draw(st.integers(1, 4)), draw(st.sampled_from([3, 4, 7]))
+    inputs = cl.Input(
+        (draw(st.integers(4, 18)), draw(st.sampled_from([7, 8, 11, 12, 16, 21])), draw(st.integers(1, 9)))
+    )
+    x = L.Conv2D(
+        draw(st.sampled_from([8, 24, 27])), kernel, padding=draw(st.sampled_from(["valid", "same"])), use_bias=False
+    )(inputs)
+    if draw(st.booleans()):
+        x = L.BatchNormalization(scale=draw(st.booleans()))(x)
+    for layer in draw(st.permutations([L.ReLU(), L.MaxPooling2D(draw(PAIR), padding="same")]))[
+        : draw(st.integers(0, 2))
+    ]:
+        x = layer(x)
+    model = randomized(cl.Model(inputs, L.Conv2D(8, kernel, padding="same")(x)))
+    images = np.random.default_rng(0).standard_normal((draw(st.sampled_from([8, 11])), *inputs.shape[1:]))
+    images = images.astype(np.float32)
+    training = draw(st.booleans())
+    ours, plain = (work(model, images, backend, training=training) for backend in ("compiled", "vectorized"))
+    assert_equal(ours, plain, 1e-4)
+
+
+def test_predicting_many_images_in_portions_with_normalisation_folded_into_the_kernel() -> None:
+    inputs = cl.Input((64, 64, 3))
+    x = L.MaxPooling2D()(L.ReLU()(L.BatchNormalization()(L.Conv2D(32, 3, padding="same")(inputs))))
+    model = randomized(cl.Model(inputs, L.Dense(2)(L.Flatten()(x))))
+    images = np.random.default_rng(0).random((70, 64, 64, 3), dtype=np.float32)
+    predicted = {}
+    for backend in ("compiled", "vectorized"):
+        with kernels.use(backend):
+            predicted[backend] = model.predict(images, batch_size=70, verbose=0)
+    np.testing.assert_allclose(predicted["compiled"], predicted["vectorized"], rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("make", [lenet, normalized, many_channels, wide_kernels])
 def test_no_bit_depends_on_the_number_of_threads(make: Any) -> None:
     model = make()
     x = np.random.default_rng(0).random((75, *model.inputs[0].shape[1:]), dtype=np.float32)

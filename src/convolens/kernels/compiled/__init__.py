@@ -5,7 +5,8 @@ threads, or image by image where there are only a few. The plain functions, whic
 step takes, are those of ``vectorized``, all of them: on single layers and channels-last arrays BLAS is what pays.
 
 ============================ ===========================================================================================
-``lanes``                    vectors, and the blocks of accumulators that every sum of products is made of
+``emit`` ``lanes``           vectors: how instructions on them are written, and the instructions
+``sums`` ``transforms``      the blocks of accumulators that every sum of products is made of; small matrices on vectors
 ``convolution`` ``winograd`` convolution, fused with pooling or not, and its gradients
 ``windows``                  pooling, rectifiers and batch normalisation, and their gradients
 ``dense`` ``cells``          dense layers; layout in and out, and other work cell by cell

@@ -76,15 +76,19 @@ def forward_block(filters: int, columns: int, dtype: Any = np.float32) -> Block:
 
 
 @cache
-def gradient_block(filters: int, taps: int, dtype: Any = np.float32) -> Block:
-    """Return the block ``(filters, taps)`` for a kernel's gradient. What does not fill a block is done one by one."""
+def gradient_block(filters: int, taps: int, dtype: Any = np.float32, whole: bool = False) -> Block:
+    """Return the block ``(filters, taps)`` for a kernel's gradient. What does not fill a block is done one by one.
+
+    With ``whole`` blocks divide the filters.
+    """
 
     def work(block: tuple[int, int]) -> float:
         f, t = block
         whole = (filters // f) * (taps // t)
         return whole * _cycles(f, t) + (filters * taps - whole * f * t) * _cycles(1, 1)
 
-    best = min(_candidates(_GRADIENT, dtype), key=work)
+    fitting = [(f, t) for f, t in _candidates(_GRADIENT, dtype) if not (whole and filters % f)]
+    best = min(fitting, key=work)
     return size(best[0]), size(best[1])
 
 

@@ -12,11 +12,8 @@ from typing import Any
 import numpy as np
 
 from convolens.kernels.compiled.jit import inlined, kernel
-from convolens.kernels.compiled.lanes import (
-    LANES,
-    correlate,
-    correlate_lanes,
-)
+from convolens.kernels.compiled.lanes import LANES
+from convolens.kernels.compiled.sums import correlate, correlate_lanes
 from convolens.kernels.compiled.windows import maxima
 
 __all__ = ["convolve", "convolve_pool", "kernel_gradient", "pack", "pack_flipped"]

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from convolens.kernels.compiled.jit import kernel
-from convolens.kernels.compiled.lanes import LANES, correlate
+from convolens.kernels.compiled.lanes import LANES
+from convolens.kernels.compiled.sums import correlate
 
 __all__ = ["dense", "dense_input_gradient", "dense_kernel_gradient", "rows"]
 

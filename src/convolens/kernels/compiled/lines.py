@@ -12,7 +12,6 @@ from convolens.kernels.compiled.jit import kernel
 from convolens.kernels.compiled.lanes import (
     LANES,
     at_least,
-    correlate,
     evens,
     larger,
     load,
@@ -22,6 +21,7 @@ from convolens.kernels.compiled.lanes import (
     store,
     where,
 )
+from convolens.kernels.compiled.sums import correlate
 
 __all__ = ["convolve_lines", "finish_lines"]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -23,17 +24,25 @@ from convolens.kernels.compiled.threads import parallel
 from convolens.kernels.compiled.tiles import Tiles, flat, from_tile, padded, tiles_of
 from convolens.kernels.operations import Operation
 
-__all__ = ["Segment", "native_step"]
+__all__ = ["Portions", "Segment", "native_step"]
 
 _SHARES = 8  # also the most threads that one segment keeps busy
 _IN_CACHE = 1 << 18  # bytes of one stage's output that a thread works on at once
+_IN_LAST_CACHE = 1 << 24  # bytes of all stages that are predicted at once
 
 Work = Callable[[int, int, int, int], None]  # of (worker, share, begin, end)
 
 
 def native_step(
-    chain: Sequence[Operation], shape: tuple[int, ...], *, layout: str, training: bool, need_dx: bool, dtype: Any
-) -> Segment | SmallSegment | None:
+    chain: Sequence[Operation],
+    shape: tuple[int, ...],
+    *,
+    layout: str,
+    training: bool,
+    need_dx: bool,
+    dtype: Any,
+    gradients: bool = True,
+) -> Segment | SmallSegment | Portions | None:
     """Return a step for the longest beginning of the chain that can run here, or None if there is none worth it."""
     if 0 in shape:
         return None
@@ -41,12 +50,23 @@ def native_step(
     if not stages or not any(stage.products for stage in stages):
         return None
 
-    def in_tiles() -> Segment:
-        return Segment(build(chain, shape, training)[0], count, shape, output_shape, need_dx=need_dx, dtype=dtype)
+    predicts = not training and not gradients
+
+    def in_tiles(images: int = shape[0]) -> Segment:
+        stages, *_ = build(chain, shape, training, folded=predicts)
+        shapes = (images, *shape[1:]), (images, *output_shape[1:])
+        return Segment(stages, count, *shapes, need_dx=need_dx, dtype=dtype, gradients=not predicts)
 
     if is_small(shape[0], stages, training):
         return SmallSegment(stages, count, shape, output_shape, dtype, in_tiles)
-    return in_tiles()
+    together = _images_together(stages, np.dtype(dtype)) if predicts else shape[0]
+    return Portions(in_tiles, shape[0], together) if together < shape[0] else in_tiles()
+
+
+def _images_together(stages: Sequence[Stage], dtype: np.dtype[Any]) -> int:
+    """Return how many images are predicted at once, so that what they leave stays in a cache: whole shares of tiles."""
+    tile = sum(prod(shape) for stage in stages for shape in (stage.shape, stage.output_shape)) * LANES * dtype.itemsize
+    return max(1, _IN_LAST_CACHE // (tile * _SHARES)) * _SHARES * LANES
 
 
 class Segment:
@@ -59,6 +79,7 @@ class Segment:
         output_shape: that of the output.
         need_dx: whether the gradient by the input is wanted.
         dtype: of all arrays.
+        gradients: whether backward may be called.
     """
 
     input_layout = output_layout = "plain"
@@ -72,12 +93,13 @@ class Segment:
         *,
         need_dx: bool,
         dtype: Any,
+        gradients: bool = True,
     ) -> None:
         self.stages = stages
         self.count = count
         self.name = " + ".join(word for stage in stages for word in stage.words)
         self.shape, self.output_shape = shape, output_shape
-        self.need_dx = need_dx
+        self.need_dx, self.with_gradients = need_dx, gradients
         for number, stage in enumerate(stages):
             stage.need_dx = need_dx or number > 0
             stage.before_dense = number + 1 < len(stages) and stages[number + 1].pads is None
@@ -94,7 +116,7 @@ class Segment:
         largest = max(stage.output_shape[0] * stage.output_shape[1] * stage.output_shape[2] for stage in self.stages)
         shares = min(tiles, _SHARES)
         span = max(1, min(tiles // shares, _IN_CACHE // (largest * LANES * dtype.itemsize)))
-        self.room = Room(images, tiles, shares, span, shares, dtype)
+        self.room = Room(images, tiles, shares, span, shares, dtype, self.with_gradients)
         self.spans = [
             _spans(share, share * tiles // shares, (share + 1) * tiles // shares, span) for share in range(shares)
         ]
@@ -179,20 +201,20 @@ class Segment:
         workers = min(config.get_num_threads(), self.room.shares)
         for number, phase in enumerate(phases):
             phase.settle()
-            first, last = before if number == 0 else None, after if number == len(phases) - 1 else None
+            blocks = list(phase.blocks)
+            if before is not None and number == 0:
+                blocks[0] = (blocks[0][0], [before, *blocks[0][1]])
+            if after is not None and number == len(phases) - 1:
+                blocks[-1] = (blocks[-1][0], [*blocks[-1][1], after])
 
-            def work(worker: int, phase: _Phase = phase, first: Any = first, last: Any = last) -> None:
+            def work(worker: int, blocks: list[tuple[bool, list[Work]]] = blocks) -> None:
                 shares = range(worker * self.room.shares // workers, (worker + 1) * self.room.shares // workers)
                 spans = [span for share in shares for span in self.spans[share]]
-                begin, end = spans[0][1], spans[-1][2]
-                if first is not None:
-                    first(worker, 0, begin, end)
-                for whole_range, works in phase.blocks:
-                    for share, start, stop in [(0, begin, end)] if whole_range else spans:
+                everything = [(0, spans[0][1], spans[-1][2])]
+                for whole_range, works in blocks:
+                    for share, start, stop in everything if whole_range else spans:
                         for one in works:
                             one(worker, share, start, stop)
-                if last is not None:
-                    last(worker, 0, begin, end)
 
             parallel(work, workers)
 
@@ -254,6 +276,40 @@ class Segment:
         for stage in self.stages:
             if stage.operation.update_state is not None:
                 stage.operation.update_state(stage.cache())
+
+
+class Portions:
+    """As ``Segment``, for predicting many images: portion by portion, in the same buffers.
+
+    Args:
+        make: makes a segment for so many images.
+        images: how many there are.
+        together: how many are predicted at once.
+    """
+
+    def __init__(self, make: Callable[[int], Segment], images: int, together: int) -> None:
+        self.portion = make(together)
+        self.rest = make(images % together) if images % together else None
+        self.name, self.count = self.portion.name, self.portion.count
+        self.input_layout = self.output_layout = "plain"
+        self.parameters, self.destinations = self.portion.parameters, self.portion.destinations
+        self.together = together
+
+    def forward(self, x: np.ndarray, *, training: bool, rng: Any) -> tuple[np.ndarray, Any]:
+        """Return the output, in fresh memory, and no cache."""
+        parts = []
+        for begin in range(0, len(x), self.together):
+            part = x[begin : begin + self.together]
+            segment = self.portion if len(part) == self.together or self.rest is None else self.rest
+            parts.append(segment.forward(part, training=training, rng=rng)[0])
+        return np.concatenate(parts), None
+
+    def backward(self, d_output: np.ndarray, cache: Any, need_dx: bool = True) -> Any:
+        """Nothing asks for it: such a step is made only where no gradient is wanted."""
+        raise NotImplementedError
+
+    def update_state(self, cache: Any) -> None:
+        """Nothing moves in prediction."""
 
 
 class _Phase:

@@ -18,17 +18,15 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic as _intrinsic
 
 from convolens import config
+from convolens.kernels.compiled.emit import intrinsic, pointer
 from convolens.kernels.compiled.jit import kernel
 
-__all__ = ["parallel"]
+__all__ = ["parallel", "workspace"]
 
 _LOOKS = 10_000  # some tenths of a millisecond
 _HAS_PAUSE = platform.machine() in ("x86_64", "AMD64")
-
-intrinsic: Any = _intrinsic
 
 
 @intrinsic
@@ -39,8 +37,7 @@ def _look(typingctx: Any, counter: Any) -> Any:
         if _HAS_PAUSE:
             nothing = ir.FunctionType(ir.VoidType(), [])
             builder.call(cgutils.get_or_insert_function(builder.module, nothing, "llvm.x86.sse2.pause"), [])
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        return builder.load_atomic(data, "acquire", 8)
+        return builder.load_atomic(pointer(context, builder, signature.args[0], args[0]), "acquire", 8)
 
     return types.int64(counter), code
 
@@ -147,3 +144,21 @@ def parallel(work: Callable[[int], None], count: int) -> None:
         _idle.extend(workers)
     if errors:
         raise errors[0]
+
+
+class _Kept(threading.local):
+    """Every thread's own memory for what a kernel needs while it runs."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[np.dtype[Any], np.ndarray] = {}
+
+
+_kept = _Kept()
+
+
+def workspace(count: int, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return room for so many numbers, this thread's own until its next call; fresh memory costs as much as sums."""
+    array = _kept.arrays.get(dtype)
+    if array is None or array.size < count:
+        array = _kept.arrays[dtype] = np.zeros(count, dtype)
+    return array

@@ -79,7 +79,7 @@ def maxima(
         window, written: see above.
         count: how many maxima.
     """
-    ph, pw, _, left = window
+    _, pw, _, left = window
     scale, shift, floor = splat(scale), splat(shift), splat(lowest)
     for p_j in range(count):
         before = p_j * pw - left
@@ -95,7 +95,7 @@ def maxima(
                 x, x_at + first * x_column, x_row, x_column, scale, shift, place, rows, last - first, pw
             )
         store(p, p_at + p_j * p_column, at_least(best, floor))
-        if ph * pw > 1:
+        if len(winners):
             store(winners, winners_at + p_j * LANES, winner)
 
 

@@ -1,175 +1,403 @@
-"""3 x 3 convolutions of many channels with 16 products for 4 outputs instead of 36: Winograd's F(2x2, 3x3).
+"""Rows of 3, 4 or 7 taps with 6, 7 or 13 products for 4 outputs instead of 12, 16 or 28: Winograd's F(4, 3), F(4, 4).
 
-``y = A' [(G w G') * (B' x B)] A`` for 4 x 4 cells of the input and 2 x 2 of the output, the products summed over the
-channels (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, arXiv 1509.09308). Rounding errors
-are some times those of the direct sum.
+``y = A' [(G w) * (B x)]`` for four neighbouring outputs and their inputs along a row (Winograd, "Arithmetic Complexity
+of Computations", 1980; Lavin and Gray, 2015, arXiv 1509.09308). A row of 7 taps is one of 4 and one of 3. The products
+at one point are summed over channels, rows of the kernel and both groups before ``A'``; so the transformations count
+for little. The gradient by the kernel is the same the other way round: ``dw = G' [(A dz) * (B x)]``, summed over
+all cells.
+
+Rounding errors are a few times those of the direct sum.
 """
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from convolens.kernels.compiled.jit import inlined, kernel
-from convolens.kernels.compiled.lanes import LANES, correlate, winograd_input, winograd_output
+from convolens.kernels.compiled.lanes import LANES
+from convolens.kernels.compiled.sums import correlate, correlate_lanes
+from convolens.kernels.compiled.tiles import Shape
+from convolens.kernels.compiled.transforms import affine_of, linear
 from convolens.kernels.compiled.windows import maxima
+from convolens.kernels.geometry import Pair
 
-__all__ = ["pack_winograd", "winograd", "winograd_pool"]
+__all__ = [
+    "GROUPS",
+    "OUTPUTS",
+    "add_winograd_shares",
+    "pack_winograd",
+    "parts_of",
+    "pays",
+    "winograd",
+    "winograd_gradient",
+    "winograd_pool",
+]
+
+GROUPS = {3: (3,), 4: (4,), 7: (4, 3)}
+"""A kernel's width, and the taps of each group that is done in Winograd's way."""
+OUTPUTS = 4
+_ENOUGH_PRODUCTS = 24  # of a channel and a filter, per tap
+_POINTS: tuple[Any, ...] = (0, 1, -1, 2, -2, None, Fraction(1, 2))  # None is infinity; three taps need the first six
+
+
+def parts_of(width: int) -> int:
+    """Return how many products there are for each tap of the transformed row."""
+    return OUTPUTS - 1 + max(GROUPS[width])
+
+
+def pays(shape: Shape, channels: int, width: int, strides: Pair, dilation: Pair, dtype: Any) -> bool:
+    """Whether a convolution ``channels -> shape = (f, oh, ow)`` is faster in this way. The one place that decides it.
+
+    Not in float64, whose purpose is exactness.
+    """
+    filters, _, ow = shape
+    fits = strides == (1, 1) == dilation and width in GROUPS and ow >= OUTPUTS and np.dtype(dtype).itemsize == 4
+    return fits and channels * filters >= _ENOUGH_PRODUCTS
+
+
+def _matrices(taps: int) -> tuple[Any, Any, Any]:
+    """Return ``A'``, ``G`` and ``B`` of F(4, taps): products of polynomials by their values at the points.
+
+    >>> a, g, b = (np.array(m, float) for m in _matrices(3))
+    >>> x, w = np.arange(6.0) ** 2, np.array([1.0, 10.0, 100.0])
+    >>> (a @ ((g @ w) * (b @ x))).round(9), np.correlate(x, w)
+    (array([ 410.,  941., 1694., 2669.]), array([ 410.,  941., 1694., 2669.]))
+    """
+    points = _POINTS[: OUTPUTS - 1 + taps]
+    finite = [Fraction(point) for point in points if point is not None]
+    a: list[list[Fraction]] = []
+    g: list[list[Fraction]] = []
+    b: list[list[Fraction]] = []
+    for point in points:
+        others = [one for one in finite if one != point]
+        polynomial = [Fraction(1)]
+        for one in others:  # times (x - one), the lowest power first
+            shifted = [Fraction(0), *polynomial]
+            polynomial = [s - one * p for s, p in zip(shifted, [*polynomial, Fraction(0)], strict=True)]
+        b.append(polynomial + [Fraction(0)] * (len(points) - len(polynomial)))
+        if point is None:
+            a.append([Fraction(k == OUTPUTS - 1) for k in range(OUTPUTS)])
+            g.append([Fraction(j == taps - 1) for j in range(taps)])
+        else:
+            scale = Fraction(1)
+            for one in others:
+                scale *= point - one
+            a.append([Fraction(point) ** k for k in range(OUTPUTS)])
+            g.append([Fraction(point) ** j / scale for j in range(taps)])
+    return [list(row) for row in zip(*a, strict=True)], g, b
+
+
+_A3, _G3, _B3 = _matrices(3)
+_A4, _G4, _B4 = _matrices(4)
+_input_3, _input_4 = linear(_B3), linear(_B4)
+_output_6, _output_7 = affine_of(_A3), affine_of(_A4)
+_sums_6, _sums_7 = linear(_A3), linear(_A4)
+_gradient_6, _gradient_7 = (linear([list(row) for row in zip(*a, strict=True)]) for a in (_A3, _A4))
+_TAPS_3, _TAPS_4 = np.array(_G3, np.float32), np.array(_G4, np.float32)
 
 
 @kernel
-def pack_winograd(u: Any, w: Any, turned: bool) -> None:
-    """Write ``G w G'`` as ``(16, blocks, channels, filters of a block)``.
+def pack_winograd(u: Any, w: Any, four: int, three: int, turned: bool) -> None:
+    """Write ``G w`` as ``(parts, blocks, taps, filters of a block)``, taps in the order group, kh, c.
 
     Args:
-        u: where to; the last block begins early enough to be full.
-        w: the kernel ``(3, 3, c, f)``.
+        u: where to; the last block begins early enough to be full. It is zero where a group has no such part.
+        w: the kernel ``(kh, kw, c, f)``.
+        four, three: how many groups there are of four taps and of three.
         turned: for the gradient by the input: filters and channels exchanged, the kernel turned by 180 degrees.
     """
-    _, blocks, channels, width = u.shape
-    filters = w.shape[2] if turned else w.shape[3]
-    rows = np.empty((4, 3), w.dtype)
-    half = w.dtype.type(0.5)
-    for block in range(blocks):
-        for n in range(width):
-            f = min(block * width, filters - width) + n
-            for c in range(channels):
-                for j in range(3):
-                    if turned:
-                        a, b, d = w[2, 2 - j, f, c], w[1, 2 - j, f, c], w[0, 2 - j, f, c]
-                    else:
-                        a, b, d = w[0, j, c, f], w[1, j, c, f], w[2, j, c, f]
-                    rows[0, j], rows[3, j] = a, d
-                    rows[1, j], rows[2, j] = (a + b + d) * half, (a - b + d) * half
-                for i in range(4):
-                    a, b, d = rows[i, 0], rows[i, 1], rows[i, 2]
-                    u[4 * i, block, c, n], u[4 * i + 3, block, c, n] = a, d
-                    u[4 * i + 1, block, c, n] = (a + b + d) * half
-                    u[4 * i + 2, block, c, n] = (a - b + d) * half
+    parts, blocks, _, width = u.shape
+    kh, kw, c_all, f_all = w.shape
+    channels, filters = (f_all, c_all) if turned else (c_all, f_all)
+    for group in range(four + three):
+        taps = 4 if group < four else 3
+        begin = 0 if group < four else 4 * four
+        matrix = _TAPS_4 if taps == 4 else _TAPS_3
+        for part in range(min(parts, taps + 3)):
+            for block in range(blocks):
+                f_first = min(block * width, filters - width)
+                for i in range(kh):
+                    for c in range(channels):
+                        t = (group * kh + i) * channels + c
+                        for n in range(width):
+                            value = w.dtype.type(0)
+                            for j in range(taps):
+                                column = begin + j
+                                if turned:
+                                    tap = w[kh - 1 - i, kw - 1 - column, f_first + n, c]
+                                else:
+                                    tap = w[i, column, c, f_first + n]
+                                value += matrix[part, j] * tap
+                            u[part, block, t, n] = value
 
 
 @inlined
-def _two_rows(
-    y: Any, y_at: int, y_channel: int, y_row: int, y_column: int,
-    x: Any, x_at: int, x_channel: int, x_row: int, x_column: int, x_taps: Any, u: Any, u_taps: Any,
-    b: Any, zeros: Any, lowest: Any, minus_infinity: Any, v: Any, m: Any, shape: Any, channels: int,
-    filters: Any, columns: Any,
+def _row_in(
+    v: Any, v_at: int, x: Any, x_at: int, x_channel: int, x_column: int,
+    channels: int, group_step: int, parts: int, ow: int, four: Any, three: Any,
 ) -> Any:  # fmt: skip
-    """Compute two rows of the output, all filters, from four rows of the input."""
-    f_all, _, ow = shape
-    patches = (ow + 1) // 2
-    blocks = u.shape[1]
+    """Transform one row of the input, ``(group, c, part, patch)``; a group's rows lie ``group_step`` apart."""
+    patches = (ow + 3) // 4
     for c in range(channels):
         for patch in range(patches):
-            column = min(2 * patch, ow - 2)
-            winograd_input(
-                v, (c * patches + patch) * LANES, channels * patches * LANES,
-                x, x_at + c * x_channel + column * x_column, x_row, x_column,
-            )  # fmt: skip
-    for block in range(blocks):
-        f = min(block * len(filters), f_all - len(filters))
-        for part in range(16):
+            at = x_at + c * x_channel + min(4 * patch, ow - 4) * x_column
+            to = v_at + (c * parts * patches + patch) * LANES
+            if len(four):
+                _input_4(v, to, patches * LANES, x, at, x_column)
+                to += group_step
+                at += 4 * x_column
+            if len(three):
+                _input_3(v, to, patches * LANES, x, at, x_column)
+
+
+@inlined
+def _row_out(
+    y: Any, y_at: int, y_channel: int, y_column: int, v: Any, v_taps: Any, phase: int, u: Any, u_taps: Any,
+    b: Any, zeros: Any, lowest: Any, m: Any, ow: int, f_all: int, few: int, four: Any, filters: Any, columns: Any,
+) -> Any:  # fmt: skip
+    """Compute one row of the output, all filters; with neither bias nor rectifier if ``lowest`` is None."""
+    patches = (ow + 3) // 4
+    parts, blocks, taps, _ = u.shape
+    for part in range(parts):
+        count = few if part == 6 else taps  # groups of three have no seventh part
+        for block in range(blocks):
+            f = min(block * len(filters), f_all - len(filters))
             for step in range(0, patches, len(columns)):
                 patch = min(step, patches - len(columns))
                 correlate(
-                    m, (part * len(filters) * patches + patch) * LANES, patches * LANES, LANES,
-                    v, (part * channels * patches + patch) * LANES, LANES, x_taps,
-                    u, (part * blocks + block) * channels * len(filters), 1, u_taps,
-                    0, channels, False, zeros, 0, minus_infinity, filters, columns,
+                    m, ((part * f_all + f) * patches + patch) * LANES, patches * LANES, LANES,
+                    v, (part * patches + patch) * LANES, LANES, v_taps,
+                    u, (part * blocks + block) * taps * len(filters), 1, u_taps,
+                    phase * taps, phase * taps + count, False, zeros, 0, None, filters, columns,
                 )  # fmt: skip
-        for n in range(len(filters)):
-            for patch in range(patches):
-                column = min(2 * patch, ow - 2)
-                winograd_output(
-                    y, y_at + (f + n) * y_channel + column * y_column, y_row, y_column,
-                    m, (n * patches + patch) * LANES, len(filters) * patches * LANES, b[f + n], lowest,
-                )  # fmt: skip
+    for f in range(f_all):
+        for patch in range(patches):
+            at = y_at + f * y_channel + min(4 * patch, ow - 4) * y_column
+            source = (f * patches + patch) * LANES
+            if lowest is None:
+                if len(four):
+                    _sums_7(y, at, y_column, m, source, f_all * patches * LANES)
+                else:
+                    _sums_6(y, at, y_column, m, source, f_all * patches * LANES)
+            elif len(four):
+                _output_7(y, at, y_column, m, source, f_all * patches * LANES, b[f], lowest)
+            else:
+                _output_6(y, at, y_column, m, source, f_all * patches * LANES, b[f], lowest)
 
 
 @kernel
 def winograd(
-    y: Any, y_places: Any, x: Any, x_places: Any, x_taps: Any, u: Any, u_taps: Any, b: Any, lowest: Any, shape: Any,
-    begin: int, end: int, filters: Any, columns: Any,
+    y: Any, y_places: Any, x: Any, x_places: Any, v_taps: Any, u: Any, u_taps: Any, b: Any, lowest: Any, room: Any,
+    shape: Any, channels: int, kh: int, begin: int, end: int, four: Any, three: Any, filters: Any, columns: Any,
 ) -> None:  # fmt: skip
     """Convolve the tiles from ``begin`` to ``end``.
 
     Args:
-        y: the output, ``shape = (f, oh, ow)``, at least 2 x 2.
+        y: the output, ``shape = (f, oh, ow)``, at least four wide.
         y_places: its places.
         x: the input.
         x_places: its places, from the first window's first cell.
-        x_taps: where each channel of the transformed input begins.
+        v_taps: where each tap's row lies among the transformed rows, kept in turns: ``kh`` times all taps.
         u: the transformed kernel.
-        u_taps: where each channel of it begins in a block.
+        u_taps: where each tap's numbers begin in a block, ``kh`` times too.
         b: the bias, ``(f,)``.
         lowest: zero for a rectifier, else minus infinity.
+        room: for the transformed rows and the products of one row of the output.
         shape: of the output.
+        channels: of the input.
+        kh: rows of the kernel.
         begin, end: the tiles.
+        four, three: ``size`` of how many groups there are of four taps and of three.
         filters, columns: the block.
     """
     y_origin, y_tile, y_channel, y_row, y_column = y_places
     x_origin, x_tile, x_channel, x_row, x_column = x_places
-    _, oh, ow = shape
-    channels = x_taps.size
-    patches = (ow + 1) // 2
-    v, m = np.empty(16 * channels * patches * LANES, x.dtype), np.empty(16 * len(filters) * patches * LANES, x.dtype)
-    zeros, minus_infinity = np.zeros(len(filters), x.dtype), x.dtype.type(-np.inf)
+    f_all, oh, ow = shape
+    parts, _, taps, _ = u.shape
+    row_size = channels * parts * ((ow + 3) // 4) * LANES
+    v_size = (len(four) + len(three)) * kh * row_size
+    v, m = room[:v_size], room[v_size:]
+    zeros = np.zeros(len(filters), x.dtype)
+    few = taps // (len(four) + len(three))
     for tile in range(begin, end):
-        for step in range(0, oh, 2):
-            row = min(step, oh - 2)
-            _two_rows(
-                y, y_origin + tile * y_tile + row * y_row, y_channel, y_row, y_column,
-                x, x_origin + tile * x_tile + row * x_row, x_channel, x_row, x_column, x_taps, u, u_taps,
-                b, zeros, lowest, minus_infinity, v, m, shape, channels, filters, columns,
+        for row in range(1 - kh, oh):
+            _row_in(
+                v, (row + kh - 1) % kh * row_size,
+                x, x_origin + tile * x_tile + (row + kh - 1) * x_row, x_channel, x_column,
+                channels, kh * row_size, parts, ow, four, three,
             )  # fmt: skip
+            if row >= 0:
+                _row_out(
+                    y, y_origin + tile * y_tile + row * y_row, y_channel, y_column, v, v_taps, row % kh, u, u_taps,
+                    b, zeros, lowest, m, ow, f_all, few, four, filters, columns,
+                )  # fmt: skip
 
 
 @kernel
 def winograd_pool(
-    p: Any, p_places: Any, winners: Any, x: Any, x_places: Any, x_taps: Any, u: Any, u_taps: Any, b: Any, lowest: Any,
-    shape: Any, window: Any, written: Any, pooled: Any, begin: int, end: int, filters: Any, columns: Any,
+    p: Any, p_places: Any, winners: Any, x: Any, x_places: Any, v_taps: Any, u: Any, u_taps: Any, b: Any, lowest: Any,
+    room: Any, shape: Any, channels: int, kh: int, window: Any, written: Any, pooled: Any,
+    begin: int, end: int, four: Any, three: Any, filters: Any, columns: Any,
 ) -> None:  # fmt: skip
-    """Convolve, then take maxima over windows of two rows, side by side.
+    """Convolve, then take maxima over windows side by side.
 
     Args:
         p: as for ``convolve_pool``, like the arguments not of ``winograd``.
         p_places: as for ``convolve_pool``.
         winners: as for ``convolve_pool``.
-        x: as for ``winograd``.
+        x: as for ``winograd``, like the others.
         x_places: as for ``winograd``.
-        x_taps: as for ``winograd``.
+        v_taps: as for ``winograd``.
         u: as for ``winograd``.
         u_taps: as for ``winograd``.
         b: as for ``winograd``.
         lowest: as for ``winograd``.
+        room: as for ``winograd``, and for one window's rows of the output.
         shape: as for ``winograd``.
-        window: as for ``convolve_pool``; without pads above.
+        channels: as for ``winograd``.
+        kh: as for ``winograd``.
+        window: as for ``convolve_pool``.
         written: as for ``convolve_pool``.
         pooled: as for ``convolve_pool``.
         begin, end: the tiles.
+        four, three: as for ``winograd``.
         filters, columns: the block.
     """
     p_origin, p_tile, p_channel, p_row, p_column = p_places
     x_origin, x_tile, x_channel, x_row, x_column = x_places
-    f_all, _, ow = shape
-    channels = x_taps.size
-    patches = (ow + 1) // 2
-    v, m = np.empty(16 * channels * patches * LANES, x.dtype), np.empty(16 * len(filters) * patches * LANES, x.dtype)
-    zeros, minus_infinity = np.zeros(len(filters), x.dtype), x.dtype.type(-np.inf)
-    band = np.empty(f_all * 2 * ow * LANES, x.dtype)
-    one, zero = x.dtype.type(1), x.dtype.type(0)
+    f_all, oh, ow = shape
+    ph, _, top, _ = window
+    parts, _, taps, _ = u.shape
+    row_size = channels * parts * ((ow + 3) // 4) * LANES
+    v_size = (len(four) + len(three)) * kh * row_size
+    m_size = parts * f_all * ((ow + 3) // 4) * LANES
+    v, m, band = room[:v_size], room[v_size : v_size + m_size], room[v_size + m_size :]
+    zeros = np.zeros(len(filters), x.dtype)
+    one = x.dtype.type(1)
+    few = taps // (len(four) + len(three))
     for tile in range(begin, end):
-        for p_i in range(pooled[0]):
-            _two_rows(
-                band, 0, 2 * ow * LANES, ow * LANES, LANES,
-                x, x_origin + tile * x_tile + 2 * p_i * x_row, x_channel, x_row, x_column, x_taps, u, u_taps,
-                b, zeros, minus_infinity, minus_infinity, v, m, shape, channels, filters, columns,
+        for row in range(1 - kh, min(oh, pooled[0] * ph - top)):
+            _row_in(
+                v, (row + kh - 1) % kh * row_size,
+                x, x_origin + tile * x_tile + (row + kh - 1) * x_row, x_channel, x_column,
+                channels, kh * row_size, parts, ow, four, three,
             )  # fmt: skip
+            if row < 0:
+                continue
+            p_i = (row + top) // ph
+            above = p_i * ph - top
+            first, last = max(above, 0), min(above + ph, oh)
+            _row_out(
+                band, (row - first) * ow * LANES, ph * ow * LANES, LANES, v, v_taps, row % kh, u, u_taps,
+                b, zeros, None, m, ow, f_all, few, four, filters, columns,
+            )  # fmt: skip
+            if row + 1 < last:
+                continue
             for f in range(f_all):
                 maxima(
                     p, p_origin + tile * p_tile + f * p_channel + p_i * p_row, p_column,
                     winners, ((tile * f_all + f) * pooled[0] + p_i) * pooled[1] * LANES,
-                    band, f * 2 * ow * LANES, ow * LANES, LANES,
-                    one, zero, lowest, 0, 2, ow, window, written, pooled[1],
+                    band, f * ph * ow * LANES, ow * LANES, LANES,
+                    one, b[f], lowest, first - above, last - first, ow, window, written, pooled[1],
                 )  # fmt: skip
+
+
+@kernel
+def winograd_gradient(
+    du: Any, dz: Any, dz_places: Any, x: Any, x_places: Any, v_taps: Any, room: Any, shape: Any, channels: int, kh: int,
+    band: int, begin: int, end: int, four: Any, three: Any, filters: Any, taps: Any,
+) -> None:  # fmt: skip
+    """Add the share of the tiles from ``begin`` to ``end`` to ``du``, the gradient by the transformed kernel.
+
+    Args:
+        du: ``(parts, taps, f)``, taps in the order group, kh, c.
+        dz: the gradient by the convolution's output.
+        dz_places: its places.
+        x: as for ``winograd``.
+        x_places: as for ``winograd``.
+        v_taps: where each tap's row lies among the transformed rows.
+        room: for the transformed rows, and for the transformed gradients of a block's filters.
+        shape: ``(f, oh, ow)``, ``ow`` a multiple of four.
+        channels: of the input.
+        kh: rows of the kernel.
+        band: rows of the output whose gradients are transformed at once.
+        begin, end: the tiles.
+        four, three: as for ``winograd``.
+        filters, taps: the block; ``f`` is a multiple of the block's.
+    """
+    z_origin, z_tile, z_channel, z_row, z_column = dz_places
+    x_origin, x_tile, x_channel, x_row, x_column = x_places
+    f_all, oh, ow = shape
+    parts, t_all, _ = du.shape
+    groups = len(four) + len(three)
+    patches = ow // 4
+    row_size = channels * parts * patches * LANES
+    v_size = groups * (band + kh - 1) * row_size
+    v, d = room[:v_size], room[v_size:]
+    d_row = parts * patches * LANES
+    for tile in range(begin, end):
+        for first in range(0, oh, band):
+            rows = min(band, oh - first)
+            for row in range(rows + kh - 1):
+                _row_in(
+                    v, row * row_size, x, x_origin + tile * x_tile + (first + row) * x_row, x_channel, x_column,
+                    channels, (band + kh - 1) * row_size, parts, ow, four, three,
+                )  # fmt: skip
+            for f in range(0, f_all, len(filters)):
+                for n in range(len(filters)):
+                    for row in range(rows):
+                        at = z_origin + tile * z_tile + (f + n) * z_channel + (first + row) * z_row
+                        for patch in range(patches):
+                            to = (n * band + row) * d_row + patch * LANES
+                            if len(four):
+                                _gradient_7(d, to, patches * LANES, dz, at + 4 * patch * z_column, z_column)
+                            else:
+                                _gradient_6(d, to, patches * LANES, dz, at + 4 * patch * z_column, z_column)
+                for part in range(parts):
+                    count = t_all // groups if part == 6 else t_all
+                    for t_step in range(0, count, len(taps)):
+                        if t_step + len(taps) <= count:
+                            correlate_lanes(
+                                du, (part * t_all + t_step) * f_all + f, 1, f_all,
+                                d, part * patches * LANES, band * d_row, d_row, LANES,
+                                v, part * patches * LANES, row_size, LANES, v_taps,
+                                t_step, rows, patches, filters, taps,
+                            )  # fmt: skip
+                            continue
+                        for n in range(len(filters)):
+                            for t in range(t_step, count):
+                                correlate_lanes(
+                                    du, (part * t_all + t) * f_all + f + n, 1, f_all,
+                                    d, (n * band * parts + part) * patches * LANES, band * d_row, d_row, LANES,
+                                    v, part * patches * LANES, row_size, LANES, v_taps,
+                                    t, rows, patches, (0,), (0,),
+                                )  # fmt: skip
+
+
+@kernel
+def add_winograd_shares(dw: Any, shares: Any, four: int, three: int) -> None:
+    """Add ``(share, parts, taps, f)`` in a fixed order, and write ``G'`` of them as a kernel ``(kh, kw, c, f)``."""
+    kh, _, channels, filters = dw.shape
+    parts = shares.shape[1]
+    added = np.empty((parts, filters), dw.dtype)
+    for group in range(four + three):
+        taps = 4 if group < four else 3
+        begin = 0 if group < four else 4 * four
+        matrix = _TAPS_4 if taps == 4 else _TAPS_3
+        for i in range(kh):
+            for c in range(channels):
+                t = (group * kh + i) * channels + c
+                for part in range(min(parts, taps + 3)):
+                    added[part] = 0
+                    for share in range(shares.shape[0]):
+                        for f in range(filters):
+                            added[part, f] += shares[share, part, t, f]
+                for j in range(taps):
+                    for f in range(filters):
+                        dw[i, begin + j, c, f] = 0
+                    for part in range(min(parts, taps + 3)):
+                        for f in range(filters):
+                            dw[i, begin + j, c, f] += matrix[part, j] * added[part, f]

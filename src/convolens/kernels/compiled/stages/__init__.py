@@ -19,7 +19,9 @@ Chain = Sequence[Operation]
 Image = tuple[int, ...]
 
 
-def build(chain: Chain, shape: tuple[int, ...], training: bool) -> tuple[list[Stage], int, tuple[int, ...]]:
+def build(
+    chain: Chain, shape: tuple[int, ...], training: bool, folded: bool = False
+) -> tuple[list[Stage], int, tuple[int, ...]]:
     """Return the stages for the longest beginning of a chain, how many operations they do, and the output's shape.
 
     ================================================= ====================================================
@@ -31,7 +33,8 @@ def build(chain: Chain, shape: tuple[int, ...], training: bool) -> tuple[list[St
     ``dense [relu]``                                  vectors, and images after ``flatten``
     ================================================= ====================================================
 
-    A pooling's windows lie side by side, and may come before the rectifier: both orders give the same.
+    A pooling's windows lie side by side, and may come before the rectifier: both orders give the same. ``folded`` is
+    for prediction: a ``batch_normalization`` right after a convolution becomes part of its kernel and bias.
     """
     image: Image = tuple(shape[1:])
     stages: list[Stage] = []
@@ -43,7 +46,7 @@ def build(chain: Chain, shape: tuple[int, ...], training: bool) -> tuple[list[St
             if stages:
                 stages[-1].words.append("flatten")
         else:
-            stage, used = _next_stage(rest, image, stages[-1].output_shape if stages else None, training)
+            stage, used = _next_stage(rest, image, stages[-1].output_shape if stages else None, training, folded)
             if stage is None:
                 break
             stage.words = [operation.name for operation in rest[:used]]
@@ -54,7 +57,7 @@ def build(chain: Chain, shape: tuple[int, ...], training: bool) -> tuple[list[St
     return stages, done, (shape[0], *image)
 
 
-def _next_stage(rest: Chain, image: Image, before: Any, training: bool) -> tuple[Stage | None, int]:
+def _next_stage(rest: Chain, image: Image, before: Any, training: bool, folded: bool) -> tuple[Stage | None, int]:
     """Return the stage that ``rest`` begins with, and how many operations it does."""
     first = rest[0]
     if len(image) == 1:
@@ -70,9 +73,11 @@ def _next_stage(rest: Chain, image: Image, before: Any, training: bool) -> tuple
     if first.name == "zero_padding2d" and len(rest) > 1 and rest[1].name == "conv2d":
         extra, padding, first = 1, first.options["padding"], rest[1]
     if first.name == "conv2d" and first.options.get("groups", 1) == 1:
-        relu, pool, used = _after(rest, 1 + extra)
-        return ConvolutionStage(first, shape, relu, padding, pool), used
-    if first.name == "batch_normalization" and first.options["axis"] in (-1, 3):
+        used = 1 + extra
+        normalization = rest[used] if folded and len(rest) > used and _is_normalization(rest[used]) else None
+        relu, pool, used = _after(rest, used + (normalization is not None))
+        return ConvolutionStage(first, shape, relu, padding, pool, normalization), used
+    if _is_normalization(first):
         relu, pool, used = _after(rest, 1)
         return BatchNormalizationStage(first, shape, relu, pool, training), used
     relu, pool, used = _after(rest, 0)
@@ -89,6 +94,10 @@ def _after(rest: Chain, at: int) -> tuple[bool, Any, int]:
         relu = _is_relu(rest, at)
         at += relu
     return relu, pool, at
+
+
+def _is_normalization(operation: Operation) -> bool:
+    return operation.name == "batch_normalization" and operation.options["axis"] in (-1, 3)
 
 
 def _is_relu(chain: Chain, at: int) -> bool:

@@ -16,7 +16,7 @@ from convolens.kernels.geometry import Pads
 from convolens.kernels.operations import Operation
 from convolens.variable import Variable
 
-__all__ = ["Room", "Stage", "keyed_parameters", "place_for"]
+__all__ = ["Room", "Stage", "affine", "keyed_parameters", "place_for"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Room:
         span: the most tiles that a thread works on at once.
         workers: the most threads.
         dtype: of all arrays.
+        gradients: whether backward may follow.
     """
 
     images: int
@@ -37,6 +38,7 @@ class Room:
     span: int
     workers: int
     dtype: np.dtype[Any]
+    gradients: bool = True
 
 
 class Stage:
@@ -146,6 +148,14 @@ class Stage:
         """Return the bias, or zeros where there is none."""
         variable = self._variable("bias")
         return self.zeros if variable is None else variable.value
+
+
+def affine(normalization: Operation, mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return ``1 / sqrt(variance + epsilon)``, and a batch normalisation as ``scale * x + shift``; in float64."""
+    gamma, beta = (normalization.parameters.get(name) for name in ("gamma", "beta"))
+    inverse = 1 / np.sqrt(variance.astype(np.float64) + normalization.options["epsilon"])
+    scale = inverse if gamma is None else inverse * gamma.value
+    return inverse, scale, (0 if beta is None else beta.value) - scale * mean
 
 
 def keyed_parameters(stages: list[Stage]) -> dict[str, Variable]:

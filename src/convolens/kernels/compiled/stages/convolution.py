@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from convolens.kernels import geometry
-from convolens.kernels.compiled import blocks, cells, convolution, windows
+from convolens.kernels.compiled import cells, windows
 from convolens.kernels.compiled.lanes import LANES, size
-from convolens.kernels.compiled.stages.base import Room, Stage, place_for
+from convolens.kernels.compiled.stages.base import Room, Stage, affine, place_for
+from convolens.kernels.compiled.stages.gradients import gradient_for
 from convolens.kernels.compiled.stages.products import products_for
 from convolens.kernels.compiled.tiles import NO_PADS, Places, Shape, Tiles, from_tile, padded, shifted
 from convolens.kernels.geometry import Pads, Pair
@@ -32,12 +33,19 @@ class ConvolutionStage(Stage):
         with_relu: whether the output is rectified.
         extra: pads before those of the convolution.
         pool: options of a max pooling whose windows do not overlap, or None.
+        normalization: a batch normalisation by its moving averages between the two, for prediction only.
     """
 
     pads: Pads
 
     def __init__(
-        self, operation: Operation, shape: Shape, with_relu: bool, extra: Pads = NO_PADS, pool: Any = None
+        self,
+        operation: Operation,
+        shape: Shape,
+        with_relu: bool,
+        extra: Pads = NO_PADS,
+        pool: Any = None,
+        normalization: Operation | None = None,
     ) -> None:
         options = operation.options
         kh, kw, _, filters = operation.parameters["kernel"].shape
@@ -57,6 +65,7 @@ class ConvolutionStage(Stage):
             self.window, self.pooled = window_of(pool, (oh, ow))
         self.pools = pool is not None
         self.written = written_out(self.window)
+        self.normalization = normalization
         super().__init__(operation, shape, (filters, *self.pooled), with_relu)
 
     @property
@@ -94,39 +103,42 @@ class ConvolutionStage(Stage):
         super().allocate(room)
         self.products_forward = products_for(
             self.z_shape, self.shape[0], self.x.places, kernel=self.kernel, strides=self.strides,
-            dilation=self.dilation, rows=(self.pads[0][0], self.shape[1]), window=self.window, dtype=room.dtype,
+            dilation=self.dilation, rows=(self.pads[0][0], self.shape[1]), dtype=room.dtype,
         )  # fmt: skip
         self.x_first = shifted(self.x.places, -self.pads[0][0], -self.pads[1][0])
-        self.winners = winners_for(room.tiles, self.window, self.output_shape)
+        self.winners = winners_for(room, self.window, self.output_shape)
 
     def allocate_backward(self, room: Room) -> None:
         """Get room for backward."""
         channels, filters = self.shape[0], self.z_shape[0]
-        (kh, kw), (dh, dw) = self.kernel, self.dilation
         self.z_places = self._z_places()
         if self._moves_gradient:
             self.desks = [np.zeros(room.span * self.z_places[1], room.dtype) for _ in range(room.workers)]
-        _, _, channel, row, column = self.x.places
-        self.x_taps = blocks.offsets((kh, dh * row), (channels, channel), (kw, dw * column))
-        self.gradient_block = blocks.gradient_block(filters, self.x_taps.size, room.dtype)
-        self.dw_shares = np.zeros((room.shares, self.x_taps.size, filters), room.dtype)
+        self.kernel_gradient = gradient_for(
+            self.z_shape, channels, self.x.places, kernel=self.kernel, strides=self.strides, dilation=self.dilation,
+            shares=room.shares, dtype=room.dtype,
+        )  # fmt: skip
         self.db_shares = np.zeros((room.shares, filters), room.dtype)
         if self.need_dx:
             self.no_bias, self.no_lowest = np.zeros(channels, room.dtype), room.dtype.type(-np.inf)
             _, tile, channel, row, column = self.z_places
             row, column = row // self.strides[0], column // self.strides[1]
             self.z_first = (self._inset[0] * row + self._inset[1] * column, tile, channel, row, column)
-            above = geometry.span(kh, dh) - 1 - self.pads[0][0]
+            above = geometry.span(self.kernel[0], self.dilation[0]) - 1 - self.pads[0][0]
             inside = (self.z_shape[1] - 1) * self.strides[0] + 1
             self.products_backward = products_for(
                 self.shape, filters, self.z_first, kernel=self.kernel, strides=(1, 1), dilation=self.dilation,
-                rows=(above, inside), window=(1, 1, 0, 0), dtype=room.dtype, turned=True,
+                rows=(above, inside), dtype=room.dtype, turned=True,
             )  # fmt: skip
 
     def prepare(self) -> None:
         """Read the parameters."""
-        self.products_forward.pack(self.operation.parameters["kernel"].value)
-        self.b = self.bias()
+        w, self.b = self.operation.parameters["kernel"].value, self.bias()
+        if self.normalization is not None:
+            given = self.normalization.parameters
+            _, scale, shift = affine(self.normalization, given["moving_mean"].value, given["moving_variance"].value)
+            w, self.b = (w * scale).astype(w.dtype), (self.b * scale + shift).astype(w.dtype)
+        self.products_forward.pack(w)
 
     def forward(self, begin: int, end: int) -> None:
         """Compute the output of some tiles."""
@@ -139,7 +151,7 @@ class ConvolutionStage(Stage):
 
     def prepare_backward(self) -> None:
         """Get ready for gradients."""
-        self.dw_shares[:] = 0
+        self.kernel_gradient.shares[:] = 0
         self.db_shares[:] = 0
         if self.need_dx:
             self.products_backward.pack(self.operation.parameters["kernel"].value)
@@ -156,10 +168,7 @@ class ConvolutionStage(Stage):
         else:
             cells.rectify_gradient(dz, dz_places, self.y.array, self.y.places, db, self.relu, self.z_shape, begin, end)
         if self.operation.trainable:
-            convolution.kernel_gradient(
-                self.dw_shares[share], dz, dz_places, self.x.array, self.x_first, self.x_taps, self.strides,
-                self.z_shape, begin, end, *self.gradient_block,
-            )  # fmt: skip
+            self.kernel_gradient.add(share, dz, dz_places, self.x.array, self.x_first, begin, end)
         if d_input is not None:
             # Tiles are counted from the first, and the array may begin with a later one.
             first = (self.z_first[0] + dz_places[0] - self.z_places[0], *self.z_first[1:])
@@ -181,7 +190,7 @@ class ConvolutionStage(Stage):
             if key.endswith("bias"):
                 gradient[...] = self.db_shares.sum(axis=0)
             else:
-                cells.add_shares(gradient, self.dw_shares)
+                self.kernel_gradient.finish(gradient)
         return found
 
 
@@ -198,7 +207,7 @@ def written_out(window: Window) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return size(height), size(width)
 
 
-def winners_for(tiles: int, window: Window, output_shape: Shape) -> np.ndarray:
-    """Return room for each maximum's place in its window; none where windows have one cell."""
-    several = window[:2] != (1, 1)
-    return np.zeros(tiles * prod(output_shape) * LANES if several else 0, np.uint16)
+def winners_for(room: Room, window: Window, output_shape: Shape) -> np.ndarray:
+    """Return room for each maximum's place in its window; none where nobody asks, or windows have one cell."""
+    wanted = room.gradients and window[:2] != (1, 1)
+    return np.zeros(room.tiles * prod(output_shape) * LANES if wanted else 0, np.uint16)

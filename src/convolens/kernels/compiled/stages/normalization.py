@@ -9,7 +9,7 @@ import numpy as np
 from convolens.kernels.caches import BatchNormalizationCache
 from convolens.kernels.compiled import cells, windows
 from convolens.kernels.compiled.lanes import LANES
-from convolens.kernels.compiled.stages.base import Room, Stage, place_for
+from convolens.kernels.compiled.stages.base import Room, Stage, affine, place_for
 from convolens.kernels.compiled.stages.convolution import Window, window_of, winners_for, written_out
 from convolens.kernels.compiled.tiles import Shape, Tiles
 from convolens.kernels.geometry import Pair
@@ -40,7 +40,7 @@ class PoolStage(Stage):
     def allocate(self, room: Room) -> None:
         """Get room for forward."""
         super().allocate(room)
-        self.winners = winners_for(room.tiles, self.window, self.output_shape)
+        self.winners = winners_for(room, self.window, self.output_shape)
         self.scale, self.shift = np.ones(self.shape[0], room.dtype), np.zeros(self.shape[0], room.dtype)
 
     def allocate_backward(self, room: Room) -> None:
@@ -119,11 +119,8 @@ class BatchNormalizationStage(PoolStage):
         self._set_affine()
 
     def _set_affine(self) -> None:
-        gamma, beta = self._variable("gamma"), self._variable("beta")
-        self.inverse = 1 / np.sqrt(self.variance.astype(np.float64) + self.epsilon)
-        slope = self.inverse if gamma is None else self.inverse * gamma.value
-        self.scale = slope.astype(self.dtype)
-        self.shift = ((0 if beta is None else beta.value) - slope * self.mean).astype(self.dtype)
+        self.inverse, scale, shift = affine(self.operation, self.mean, self.variance)
+        self.scale, self.shift = scale.astype(self.dtype), shift.astype(self.dtype)
 
     def prepare_backward(self) -> None:
         """Get ready for gradients."""

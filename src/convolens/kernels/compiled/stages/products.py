@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 
 from convolens.kernels.compiled import blocks, convolution, winograd
-from convolens.kernels.compiled.lanes import LANES
+from convolens.kernels.compiled.lanes import LANES, size
+from convolens.kernels.compiled.threads import workspace
 from convolens.kernels.compiled.tiles import Places, Shape
 from convolens.kernels.geometry import Pair
 
 __all__ = ["Direct", "Winograd", "products_for"]
-
-_ENOUGH_CHANNELS = 16
 
 
 def products_for(
@@ -25,14 +24,10 @@ def products_for(
     strides: Pair,
     dilation: Pair,
     rows: Pair,
-    window: tuple[int, int, int, int],
     dtype: Any,
     turned: bool = False,
 ) -> Direct | Winograd:
     """Return how to convolve.
-
-    Winograd's way saves half of the time for 3 x 3 kernels of many channels; with few, its additions outweigh the
-    products. It is not for float64, whose purpose is exactness.
 
     Args:
         shape: ``(f, oh, ow)`` of the output.
@@ -42,15 +37,11 @@ def products_for(
         strides: ``(vertical, horizontal)``.
         dilation: likewise.
         rows: ``(zeros above the input, its rows)``.
-        window: of the pooling after it, ``(1, 1, 0, 0)`` for none.
         dtype: of all arrays.
         turned: whether it is the gradient by the input that is computed, from the one by the output.
     """
-    filters, oh, ow = shape
-    fits = kernel == (3, 3) and strides == (1, 1) == dilation and min(oh, ow) >= 2
-    pools = window[:2] == (1, 1) or (window[0] == 2 and window[2] == 0 and oh % 2 == 0)
-    if fits and pools and min(filters, channels) >= _ENOUGH_CHANNELS and np.dtype(dtype).itemsize == 4:
-        return Winograd(shape, channels, dtype, turned)
+    if winograd.pays(shape, channels, kernel[1], strides, dilation, dtype):
+        return Winograd(shape, channels, kernel, dtype, turned)
     return Direct(shape, channels, places, kernel, strides, dilation, rows, dtype, turned)
 
 
@@ -106,30 +97,41 @@ class Direct:
 
 
 class Winograd:
-    """Products of transformed 4 x 4 cells. Arguments as for ``products_for``."""
+    """Products of transformed rows. Arguments as for ``products_for``."""
 
-    def __init__(self, shape: Shape, channels: int, dtype: Any, turned: bool) -> None:
+    def __init__(self, shape: Shape, channels: int, kernel: Pair, dtype: Any, turned: bool) -> None:
         filters, _, ow = shape
-        patches = (ow + 1) // 2
-        self.shape, self.turned = shape, turned
+        self.kh, kw = kernel
+        self.shape, self.channels, self.turned = shape, channels, turned
+        parts, patches = winograd.parts_of(kw), -(-ow // winograd.OUTPUTS)
+        self.groups = [winograd.GROUPS[kw].count(taps) for taps in (4, 3)]
         self.block = blocks.forward_block(filters, patches, dtype)
-        width = len(self.block[0])
-        self.u = np.zeros((16, -(-filters // width), channels, width), dtype)
-        self.x_taps = blocks.steps(channels, patches * LANES)
-        self.u_taps = blocks.steps(channels, width)
+        width, taps = len(self.block[0]), sum(self.groups) * self.kh * channels
+        self.u = np.zeros((parts, -(-filters // width), taps, width), dtype)
+        self.u_taps = np.tile(blocks.steps(taps, width), self.kh)
+        channel = parts * patches * LANES
+        self.room = sum(self.groups) * self.kh * channels * channel + parts * filters * patches * LANES
+        self.dtype = np.dtype(dtype)
+        # The transformed rows are kept in turns: the window's first row is that of the output's row, modulo kh.
+        rows = (np.arange(self.kh)[:, None] + np.arange(self.kh)) % self.kh * channels * channel
+        groups = np.arange(sum(self.groups)) * self.kh * channels * channel
+        self.v_taps = (
+            groups[:, None, None] + rows[:, None, :, None] + np.arange(channels) * channel
+        ).ravel()  # (turn, group, kh, c)
 
     def pack(self, w: np.ndarray) -> None:
         """Take the kernel."""
-        winograd.pack_winograd(self.u, w, self.turned)
+        winograd.pack_winograd(self.u, w, *self.groups, self.turned)
 
     def convolve(
         self, y: np.ndarray, y_places: Places, x: np.ndarray, x_first: Places, b: np.ndarray, lowest: Any,
         begin: int, end: int,
     ) -> None:  # fmt: skip
         """As ``Direct.convolve``."""
+        room = workspace(self.room, self.dtype)
         winograd.winograd(
-            y, y_places, x, x_first, self.x_taps, self.u, self.u_taps, b, lowest, self.shape,
-            begin, end, *self.block,
+            y, y_places, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest, room, self.shape, self.channels,
+            self.kh, begin, end, *map(size, self.groups), *self.block,
         )  # fmt: skip
 
     def convolve_pool(
@@ -137,7 +139,9 @@ class Winograd:
         lowest: Any, pooling: tuple[Any, Any, Pair], begin: int, end: int,
     ) -> None:  # fmt: skip
         """As ``Direct.convolve_pool``."""
+        filters, _, ow = self.shape
+        room = workspace(self.room + filters * pooling[0][0] * ow * LANES, self.dtype)
         winograd.winograd_pool(
-            p, p_places, winners, x, x_first, self.x_taps, self.u, self.u_taps, b, lowest, self.shape,
-            *pooling, begin, end, *self.block,
+            p, p_places, winners, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest, room, self.shape,
+            self.channels, self.kh, *pooling, begin, end, *map(size, self.groups), *self.block,
         )  # fmt: skip

@@ -18,7 +18,14 @@ __all__ = ["enter_step", "leave_step", "native_step"]
 
 
 def native_step(
-    chain: tuple[Operation, ...], shape: tuple[int, ...], *, layout: str, training: bool, need_dx: bool, dtype: Any
+    chain: tuple[Operation, ...],
+    shape: tuple[int, ...],
+    *,
+    layout: str,
+    training: bool,
+    need_dx: bool,
+    dtype: Any,
+    gradients: bool = True,
 ) -> Block | AveragePooling | None:
     """Return a step for the first operations of a chain, or None if the first has to run as written.
 
@@ -33,6 +40,7 @@ def native_step(
         training: whether layers behave as in training.
         need_dx: whether the gradient by the input is wanted.
         dtype: of all arrays.
+        gradients: whether ``backward`` may be called, which makes no difference here.
     """
     if len(shape) != 4 or 0 in shape:
         return None
