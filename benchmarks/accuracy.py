@@ -3,7 +3,7 @@
     python benchmarks/accuracy.py --data DIR              all of them
     python benchmarks/accuracy.py --data DIR signs mnist  some of them
 
-Each becomes a file in ``benchmarks/results/accuracy``: options, figures, checksums of the data, environment, seconds.
+Each becomes a file in ``benchmarks/results/accuracy``: options, figures, checksums of the data, environment, CPU time.
 No image and no network is kept. The recipes were chosen on the training images alone (``benchmarks/recipes.py``).
 """
 
@@ -60,7 +60,6 @@ def summary(run: Run, processor_seconds: float) -> dict[str, Any]:
             "notes": config["data"]["notes"],
         },
         "environment": config["environment"],
-        "seconds": config["seconds"],
         "processor_seconds": round(processor_seconds, 1),
     }
 
@@ -81,7 +80,7 @@ def main() -> None:
         metrics = result["metrics"]
         rest = metrics.get("without_leaked")
         honest = f"; without {len(metrics['leaked_test_images'])} leaked {rest['accuracy']:.4f}" if rest else ""
-        print(f"{name}: accuracy {metrics['accuracy']:.4f}{honest}; {result['seconds']} s", flush=True)
+        print(f"{name}: accuracy {metrics['accuracy']:.4f}{honest}; {result['processor_seconds']} s", flush=True)
 
 
 if __name__ == "__main__":
