@@ -25,7 +25,7 @@ from convolens.kernels.compiled.jit import kernel
 
 __all__ = ["parallel", "workspace"]
 
-_LOOKS = 10_000  # some tenths of a millisecond
+_LOOKS = 40_000  # some tenths of a millisecond
 _HAS_PAUSE = platform.machine() in ("x86_64", "AMD64")
 
 

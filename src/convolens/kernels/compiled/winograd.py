@@ -39,7 +39,7 @@ __all__ = [
 GROUPS = {3: (3,), 4: (4,), 7: (4, 3)}
 """A kernel's width, and the taps of each group that is done in Winograd's way."""
 OUTPUTS = 4
-_ENOUGH_PRODUCTS = 24  # of a channel and a filter, per tap
+_ENOUGH_TAPS, _ENOUGH_FILTERS = 12, 8
 _POINTS: tuple[Any, ...] = (0, 1, -1, 2, -2, None, Fraction(1, 2))  # None is infinity; three taps need the first six
 
 
@@ -48,14 +48,14 @@ def parts_of(width: int) -> int:
     return OUTPUTS - 1 + max(GROUPS[width])
 
 
-def pays(shape: Shape, channels: int, width: int, strides: Pair, dilation: Pair, dtype: Any) -> bool:
+def pays(shape: Shape, channels: int, kernel: Pair, strides: Pair, dilation: Pair, dtype: Any) -> bool:
     """Whether a convolution ``channels -> shape = (f, oh, ow)`` is faster in this way. The one place that decides it.
 
-    Not in float64, whose purpose is exactness.
+    Sums between the transformations must be long enough. Not in float64, whose purpose is exactness.
     """
     filters, _, ow = shape
-    fits = strides == (1, 1) == dilation and width in GROUPS and ow >= OUTPUTS and np.dtype(dtype).itemsize == 4
-    return fits and channels * filters >= _ENOUGH_PRODUCTS
+    fits = strides == (1, 1) == dilation and kernel[1] in GROUPS and ow >= OUTPUTS and np.dtype(dtype).itemsize == 4
+    return fits and kernel[0] * channels >= _ENOUGH_TAPS and filters >= _ENOUGH_FILTERS
 
 
 def _matrices(taps: int) -> tuple[Any, Any, Any]:

@@ -37,7 +37,7 @@ def gradient_for(
     """
     filters, _, ow = shape
     whole = ow % winograd.OUTPUTS == 0 and filters % 4 == 0
-    if whole and winograd.pays(shape, channels, kernel[1], strides, dilation, dtype):
+    if whole and winograd.pays(shape, channels, kernel, strides, dilation, dtype):
         return WinogradGradient(shape, channels, kernel, shares, dtype)
     return DirectGradient(shape, channels, places, kernel, strides, dilation, shares, dtype)
 

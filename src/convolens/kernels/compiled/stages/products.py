@@ -40,7 +40,7 @@ def products_for(
         dtype: of all arrays.
         turned: whether it is the gradient by the input that is computed, from the one by the output.
     """
-    if winograd.pays(shape, channels, kernel[1], strides, dilation, dtype):
+    if winograd.pays(shape, channels, kernel, strides, dilation, dtype):
         return Winograd(shape, channels, kernel, dtype, turned)
     return Direct(shape, channels, places, kernel, strides, dilation, rows, dtype, turned)
 
