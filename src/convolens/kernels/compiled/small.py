@@ -21,7 +21,7 @@ from convolens.kernels.compiled.threads import parallel
 
 __all__ = ["SmallSegment", "is_small"]
 
-_WORTH_A_THREAD = 4_000_000  # multiply-adds
+_WORTH_A_THREAD = 6_000_000  # multiply-adds
 
 
 def is_small(images: int, stages: list[Stage], training: bool) -> bool:
