@@ -1,7 +1,8 @@
-"""The contestants: this library and the frameworks, each at its best setting, behind three functions.
+"""The contestants: this library and the frameworks, each at its best setting, behind a few functions.
 
 A contestant's ``train(steps)`` trains for so many batches, ``predict()`` predicts 256 images and ``one()`` a single
-image by the shortest way. They run in the process of ``worker.py``.
+image by the shortest way; ``predict_one()``, where there is a ``predict``, does so by that. They run in the process of
+``worker.py``.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class _Networks:
     def predict(self) -> Any:
         return self.model.predict(self.images, batch_size=PREDICTED, verbose=0)
 
-    def one(self) -> Any:
+    def predict_one(self) -> Any:
         return self.model.predict(self.images[:1], verbose=0)
 
 
@@ -61,7 +62,7 @@ class Convolens(_Networks):
 
 
 class Keras(_Networks):
-    """Keras on one of its engines."""
+    """Keras on one of its engines; one image by ``model(x)`` too."""
 
     def __init__(self, task: Task, engine: str, train_steps: int) -> None:
         os.environ["KERAS_BACKEND"] = engine
@@ -69,6 +70,11 @@ class Keras(_Networks):
         import keras
 
         super().__init__(task, keras, train_steps)
+
+    def one(self) -> Any:
+        import keras
+
+        return keras.ops.convert_to_numpy(self.model(self.images[:1], training=False))
 
 
 class PyTorch:

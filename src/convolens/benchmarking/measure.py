@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -52,10 +53,11 @@ class Process:
         self.first_epoch = json.loads(line)["ready"] - begin
 
     def ask(self, what: str, times: int = 1) -> float:
-        """Return the seconds (or what else was asked for) of one of ``times``."""
+        """Return the seconds (or what else was asked for) of one of ``times``; NaN if it cannot do that."""
         self._process.stdin.write(json.dumps({"do": what, "times": times, "clock": self.clock}) + "\n")  # type: ignore[union-attr]
         self._process.stdin.flush()  # type: ignore[union-attr]
-        return float(json.loads(self._process.stdout.readline())["value"])  # type: ignore[union-attr]
+        value = json.loads(self._process.stdout.readline())["value"]  # type: ignore[union-attr]
+        return math.nan if value is None else float(value)
 
     def end(self) -> None:
         """Let the process end."""
@@ -82,9 +84,10 @@ def measure(
         say: gets a line on what happens.
 
     Returns:
-        The machine, and for each task the contestants' seconds: ``train`` per step, ``predict`` of 256 images and
-        ``one`` image, each ``{"median", "least", "most"}``; ``memory`` in bytes; ``first_epoch`` from the process's
-        start; and the machine's ``sgemm`` rate in operations per second in the same minutes.
+        The machine, and for each task the contestants' seconds: ``train`` per step, ``predict`` of 256 images, ``one``
+        image, and ``predict_one`` by ``predict`` where there is one, each ``{"median", "least", "most"}``; ``memory``
+        in bytes; ``first_epoch`` from the process's start; and the machine's ``sgemm`` rate in operations per second
+        in the same minutes.
     """
     names = installed() if peers is None else list(peers)
     threads = 1 if busy else config.get_num_threads()
@@ -124,20 +127,19 @@ def measure(
 def _turns(running: dict[str, Process], rounds: int, say: Callable[[str], None]) -> dict[str, dict[str, Any]]:
     """Let all contestants do each kind of work in turn, round by round."""
     times: dict[str, dict[str, list[float]]] = {name: {} for name in running}
-    for kind in ("train", "predict", "one"):
+    for kind in ("train", "predict", "one", "predict_one"):
         counts = {}
         for name, process in running.items():
-            process.ask(kind)
+            if math.isnan(process.ask(kind)):
+                continue
             count = max(1, min(2000, int(_TURN / process.ask(kind))))
             if kind == "train" and count > process.steps:
                 count -= count % process.steps
             counts[name] = count
         for _ in range(rounds):
-            for name, process in running.items():
-                times[name].setdefault(kind, []).append(process.ask(kind, counts[name]))
-        say(
-            f"  {kind}: " + ", ".join(f"{name} {1e3 * statistics.median(times[name][kind]):.2f} ms" for name in running)
-        )
+            for name, count in counts.items():
+                times[name].setdefault(kind, []).append(running[name].ask(kind, count))
+        say(f"  {kind}: " + ", ".join(f"{name} {1e3 * statistics.median(times[name][kind]):.2f} ms" for name in counts))
     return {name: {kind: _spread(values) for kind, values in own.items()} for name, own in times.items()}
 
 
@@ -149,6 +151,7 @@ _WORDS = {
     "train": ("a train step", 1e3, "ms"),
     "predict": (f"predict {PREDICTED} images", 1e3, "ms"),
     "one": ("one image", 1e3, "ms"),
+    "predict_one": ("one image by predict", 1e3, "ms"),
     "memory": ("peak memory", 1e-6, "MB"),
     "first_epoch": ("start to end of first epoch", 1, "s"),
 }
@@ -162,7 +165,9 @@ def ratios(found: dict[str, Any]) -> list[dict[str, Any]]:
         if _OURS not in contestants:
             continue
         for kind, (words, scale, unit) in _WORDS.items():
-            figures = {name: _figure(own[kind]) for name, own in contestants.items()}
+            figures = {name: _figure(own[kind]) for name, own in contestants.items() if kind in own}
+            if _OURS not in figures:
+                continue
             ours = figures.pop(_OURS)
             row: dict[str, Any] = {"network": task, "work": words, "convolens": f"{ours * scale:.3g} {unit}"}
             row |= {name: round(figure / ours, 2) for name, figure in figures.items()}

@@ -1,8 +1,8 @@
 """One contestant's process: builds a network and takes its turns, told by lines of JSON on standard input.
 
 ``python -m convolens.benchmarking.worker CONTESTANT TASK THREADS STEPS`` answers every line ``{"do": ...}`` with one:
-``train`` (steps), ``predict`` and ``one`` with the seconds of each, ``sgemm`` with operations per second, ``memory``
-with the peak in bytes.
+``train`` (steps), ``predict``, ``one`` and ``predict_one`` with the seconds of each, or null where the contestant has
+no such thing; ``sgemm`` with operations per second, ``memory`` with the peak in bytes.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _hold_threads(contestant: str, threads: int) -> None:
         os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=true"
 
 
-def _work(network: Any, asked: dict[str, Any]) -> float:
+def _work(network: Any, asked: dict[str, Any]) -> float | None:
     if asked["do"] == "sgemm":
         return sgemm_rate(clock=_CLOCKS[asked["clock"]])
     if asked["do"] == "memory":
@@ -60,6 +60,8 @@ def _work(network: Any, asked: dict[str, Any]) -> float:
 
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024
+    if not hasattr(network, asked["do"]):
+        return None
     times, clock = asked.get("times", 1), _CLOCKS[asked["clock"]]
     begin = clock()
     if asked["do"] == "train":
