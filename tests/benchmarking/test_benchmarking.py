@@ -71,6 +71,12 @@ def test_figures_show_every_contestant_and_the_limit() -> None:
     points = [{"value": value, "seconds": 1e-5 * value} for value in (1, 2)]
     figure = growth_figure({"batch": points, "threads": points})
     assert [axes.get_xlabel() for axes in figure.axes] == ["images in a batch", "threads"]
+    for axes in figure.axes:
+        [line] = axes.lines
+        assert line.get_ydata().tolist() == pytest.approx([10, 20])
+        low, high = axes.transAxes.inverted().transform(axes.transData.transform(line.get_xydata()))[:, 1]
+        assert high - low > 0.2
+        assert 0 <= low <= high <= 1
 
 
 def test_a_profile_has_a_row_for_each_stage_and_the_rest() -> None:

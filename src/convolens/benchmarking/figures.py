@@ -39,15 +39,25 @@ def roofline(found: dict[str, Any]) -> Any:
 def growth_figure(found: dict[str, list[dict[str, float]]]) -> Any:
     """Return a figure of the time per image against batch size, image size, channels and threads."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullLocator, ScalarFormatter
 
     figure = Figure(figsize=(12, 3.5), layout="constrained")
     labels = {"batch": "images in a batch", "size": "pixels along a side", "channels": "channels", "threads": "threads"}
-    for axes, (name, points) in zip(figure.subplots(1, len(found)), found.items(), strict=True):
-        axes.plot([p["value"] for p in points], [1e6 * p["seconds"] for p in points], "o-")
+    panels = figure.subplots(1, len(found))
+    for axes, (name, points) in zip(panels, found.items(), strict=True):
+        values = [point["value"] for point in points]
+        axes.plot(values, [1e6 * point["seconds"] for point in points], "o-")
         axes.set_xlabel(labels[name])
-        axes.set_ylabel("microseconds per image")
-        axes.set_ylim(bottom=0)
-        if name != "threads":
+        if name == "threads":
+            axes.set_ylim(bottom=0)
+        else:
             axes.set_xscale("log", base=2)
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(ScalarFormatter())
+        axes.set_xticks(values, [f"{value:g}" for value in values])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.tick_params(axis="x", labelsize="small")
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("microseconds per image")
+    figure.suptitle("A train step: time per image as one thing grows")
     return figure
