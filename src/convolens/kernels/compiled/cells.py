@@ -140,12 +140,15 @@ def moments(means: Any, squares: Any, x: Any, places: Any, shape: Any, images: i
 
 
 @kernel
-def add_shares(dw: Any, shares: Any) -> None:
-    """Add ``(share, taps, f)``, taps in the order kh, c, kw, in a fixed order into a kernel ``(kh, kw, c, f)``."""
+def add_shares(dw: Any, shares: Any, begin: int, end: int) -> None:
+    """Add ``(share, taps, f)``, taps in the order kh, c, kw, in a fixed order into a kernel ``(kh, kw, c, f)``.
+
+    Only the channels from ``begin`` to ``end``.
+    """
     kh, kw, channels, filters = dw.shape
     for i in range(kh):
         for j in range(kw):
-            for c in range(channels):
+            for c in range(begin, end):
                 tap = (i * channels + c) * kw + j
                 for f in range(filters):
                     dw[i, j, c, f] = shares[0, tap, f]

@@ -100,38 +100,34 @@ _TAPS_3, _TAPS_4 = np.array(_G3, np.float32), np.array(_G4, np.float32)
 
 
 @kernel
-def pack_winograd(u: Any, w: Any, four: int, three: int, turned: bool) -> None:
+def pack_winograd(u: Any, w: Any, four: int, three: int) -> None:
     """Write ``G w`` as ``(parts, blocks, taps, filters of a block)``, taps in the order group, kh, c.
 
     Args:
         u: where to; the last block begins early enough to be full. It is zero where a group has no such part.
         w: the kernel ``(kh, kw, c, f)``.
         four, three: how many groups there are of four taps and of three.
-        turned: for the gradient by the input: filters and channels exchanged, the kernel turned by 180 degrees.
     """
     parts, blocks, _, width = u.shape
-    kh, kw, c_all, f_all = w.shape
-    channels, filters = (f_all, c_all) if turned else (c_all, f_all)
+    kh, _, channels, filters = w.shape
+    row = np.empty(filters, w.dtype)
     for group in range(four + three):
         taps = 4 if group < four else 3
         begin = 0 if group < four else 4 * four
         matrix = _TAPS_4 if taps == 4 else _TAPS_3
-        for part in range(min(parts, taps + 3)):
-            for block in range(blocks):
-                f_first = min(block * width, filters - width)
-                for i in range(kh):
-                    for c in range(channels):
-                        t = (group * kh + i) * channels + c
+        for i in range(kh):
+            for c in range(channels):
+                t = (group * kh + i) * channels + c
+                for part in range(min(parts, taps + 3)):
+                    row[:] = 0
+                    for j in range(taps):
+                        factor, tap = matrix[part, j], w[i, begin + j, c]
+                        for f in range(filters):
+                            row[f] += factor * tap[f]
+                    for block in range(blocks):
+                        first = min(block * width, filters - width)
                         for n in range(width):
-                            value = w.dtype.type(0)
-                            for j in range(taps):
-                                column = begin + j
-                                if turned:
-                                    tap = w[kh - 1 - i, kw - 1 - column, f_first + n, c]
-                                else:
-                                    tap = w[i, column, c, f_first + n]
-                                value += matrix[part, j] * tap
-                            u[part, block, t, n] = value
+                            u[part, block, t, n] = row[first + n]
 
 
 @inlined
@@ -378,8 +374,11 @@ def winograd_gradient(
 
 
 @kernel
-def add_winograd_shares(dw: Any, shares: Any, four: int, three: int) -> None:
-    """Add ``(share, parts, taps, f)`` in a fixed order, and write ``G'`` of them as a kernel ``(kh, kw, c, f)``."""
+def add_winograd_shares(dw: Any, shares: Any, four: int, three: int, begin_c: int, end_c: int) -> None:
+    """Add ``(share, parts, taps, f)`` in a fixed order, and write ``G'`` of them as a kernel ``(kh, kw, c, f)``.
+
+    Only the channels from ``begin_c`` to ``end_c``.
+    """
     kh, _, channels, filters = dw.shape
     parts = shares.shape[1]
     added = np.empty((parts, filters), dw.dtype)
@@ -388,7 +387,7 @@ def add_winograd_shares(dw: Any, shares: Any, four: int, three: int) -> None:
         begin = 0 if group < four else 4 * four
         matrix = _TAPS_4 if taps == 4 else _TAPS_3
         for i in range(kh):
-            for c in range(channels):
+            for c in range(begin_c, end_c):
                 t = (group * kh + i) * channels + c
                 for part in range(min(parts, taps + 3)):
                     added[part] = 0

@@ -110,6 +110,7 @@ class ConvolutionStage(Stage):
 
     def allocate_backward(self, room: Room) -> None:
         """Get room for backward."""
+        self.room = room
         channels, filters = self.shape[0], self.z_shape[0]
         self.z_places = self._z_places()
         if self._moves_gradient:
@@ -151,13 +152,13 @@ class ConvolutionStage(Stage):
 
     def prepare_backward(self) -> None:
         """Get ready for gradients."""
-        self.kernel_gradient.shares[:] = 0
-        self.db_shares[:] = 0
         if self.need_dx:
             self.products_backward.pack(self.operation.parameters["kernel"].value)
 
     def backward(self, worker: int, share: int, dy: Tiles, d_input: Tiles | None, begin: int, end: int) -> None:
         """Add to the shares of the parameters' gradients, and write the one by the input."""
+        if begin == share * self.room.tiles // self.room.shares:  # the first of its tiles
+            self.kernel_gradient.shares[share] = self.db_shares[share] = 0
         dz, dz_places, db = dy.array, dy.places, self.db_shares[share]
         if self._moves_gradient:
             dz, dz_places = self.desks[worker], from_tile(self.z_places, begin)
@@ -182,16 +183,22 @@ class ConvolutionStage(Stage):
             return {}
         return {f"{self.key}{name}": variable for name, variable in self.operation.parameters.items()}
 
+    def finish(self, dy: Tiles, destinations: dict[str, np.ndarray]) -> None:
+        """Get room for the parameters' gradients."""
+        self.found = {key: place_for(destinations, key, one.value) for key, one in self.parameters().items()}
+
+    def finish_part(self, part: int, parts: int) -> None:
+        """Put the shares of some channels together."""
+        channels = self.shape[0]
+        for key, gradient in self.found.items():
+            if not key.endswith("bias"):
+                self.kernel_gradient.finish(gradient, part * channels // parts, (part + 1) * channels // parts)
+            elif part == 0:
+                gradient[...] = self.db_shares.sum(axis=0)
+
     def gradients(self, destinations: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the parameters' gradients."""
-        found = {}
-        for key, variable in self.parameters().items():
-            gradient = found[key] = place_for(destinations, key, variable.value)
-            if key.endswith("bias"):
-                gradient[...] = self.db_shares.sum(axis=0)
-            else:
-                self.kernel_gradient.finish(gradient)
-        return found
+        return self.found
 
 
 def window_of(options: Any, size_in: Pair) -> tuple[Window, Pair]:

@@ -72,9 +72,9 @@ class DirectGradient:
             begin, end, *self.block,
         )  # fmt: skip
 
-    def finish(self, dw: np.ndarray) -> None:
-        """Put the shares together."""
-        cells.add_shares(dw, self.shares)
+    def finish(self, dw: np.ndarray, begin: int, end: int) -> None:
+        """Put the shares of the channels from ``begin`` to ``end`` together."""
+        cells.add_shares(dw, self.shares, begin, end)
 
 
 class WinogradGradient:
@@ -105,6 +105,6 @@ class WinogradGradient:
             self.band, begin, end, *map(size, self.groups), *self.block,
         )  # fmt: skip
 
-    def finish(self, dw: np.ndarray) -> None:
-        """Put the shares together."""
-        winograd.add_winograd_shares(dw, self.shares, *self.groups)
+    def finish(self, dw: np.ndarray, begin: int, end: int) -> None:
+        """As ``DirectGradient.finish``."""
+        winograd.add_winograd_shares(dw, self.shares, *self.groups, begin, end)

@@ -121,7 +121,9 @@ class Winograd:
 
     def pack(self, w: np.ndarray) -> None:
         """Take the kernel."""
-        winograd.pack_winograd(self.u, w, *self.groups, self.turned)
+        if self.turned:
+            w = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
+        winograd.pack_winograd(self.u, w, *self.groups)
 
     def convolve(
         self, y: np.ndarray, y_places: Places, x: np.ndarray, x_first: Places, b: np.ndarray, lowest: Any,
