@@ -64,14 +64,18 @@ describe('after any changes the page shows what a pass from nothing gives', () =
     }
   }
 
-  it.each([1, 2, 3])('edits at random, sequence %d', (seed) => {
-    const app = new App(record, tensors);
-    const below = random(seed);
-    for (let step = 0; step < 25; step++) {
-      edit(app, below);
-      if (app.changed) expectWhole(app);
-    }
-  });
+  it.each([1, 2, 3])(
+    'edits at random, sequence %d',
+    (seed) => {
+      const app = new App(record, tensors);
+      const below = random(seed);
+      for (let step = 0; step < 20; step++) {
+        edit(app, below);
+        if (app.changed) expectWhole(app);
+      }
+    },
+    60_000,
+  );
 
   it('computes again only what follows a change', () => {
     const app = new App(record, tensors);

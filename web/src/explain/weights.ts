@@ -158,10 +158,17 @@ function callGroup(at: At, name: string, index: number[], dy: Tensor): Group | n
   }
 }
 
+function equationOf(layer: string, name: string): string {
+  if (name === 'bias' || name === 'beta') return 'shift-dw';
+  if (name === 'gamma') return 'scale-dw';
+  return layer === 'Dense' || name === 'pointwise_kernel' ? 'dense-dw' : 'conv2d-dw';
+}
+
 /** The gradient of one number of a layer's parameter, over all calls of the layer. */
 export function explainWeight(context: Context, layer: number, name: string, index: number[]): Explanation {
   const { record, values } = context;
   const target = indexed(`d${name}`, index);
+  const equation = equationOf(record.layers[layer].class, name);
   const settings = record.layers[layer].parameters.find((parameter) => parameter.name === name);
   const calls = record.nodes.flatMap((node, k) => (node.layer === layer ? [k] : []));
   const groups = calls.flatMap((node) => {
@@ -178,7 +185,7 @@ export function explainWeight(context: Context, layer: number, name: string, ind
       groups,
       lines: [{ label: 'recorded', value: recorded }],
       rects: [],
-      equation: 'weight',
+      equation,
       result: recorded,
       note: 'The page does not write this sum out.',
     };
@@ -194,5 +201,5 @@ export function explainWeight(context: Context, layer: number, name: string, ind
     { label: target, value: sum + penalty },
   ];
   const note = name === 'depthwise_kernel' ? MIDDLE : undefined;
-  return { target, groups, lines, rects: [], equation: 'weight', result: sum + penalty, note };
+  return { target, groups, lines, rects: [], equation, result: sum + penalty, note };
 }

@@ -223,7 +223,7 @@ export class App {
     if (equation === 'p-minus-t')
       return this.record.losses.filter(({ node }) => node === this.node).flatMap((loss) => loss.functions.backward);
     if (activation && /^(activation|softmax)-dx$/.test(equation)) return functions.gate;
-    return /-dx$|^weight$/.test(equation) ? functions.backward : functions.forward;
+    return /-d[xw]$/.test(equation) ? functions.backward : functions.forward;
   }
 
   showSource(address: string): void {

@@ -320,12 +320,30 @@ export const LESSONS: Record<string, Lesson> = {
     text: 'A number that several layers read acts through each of them; the gradients add.',
     equations: ['\\frac{\\partial L}{\\partial x} = \\sum_{k} \\frac{\\partial L}{\\partial x}|_k'],
   },
-  weight: {
-    title: 'Back to a weight',
+  'conv2d-dw': {
+    title: 'Back to a weight of a kernel',
     text: 'One weight is used at every position of the window. Its gradient adds, over all of them, the input it saw there times the gradient that came back there.',
     equations: [
       '\\frac{\\partial L}{\\partial w_{k,l,c,f}} = \\sum_{i,j} x_{is+k-p,\\ js+l-p,\\ c} \\cdot \\frac{\\partial L}{\\partial z_{i,j,f}}',
-      '\\frac{\\partial L}{\\partial b_f} = \\sum_{i,j} \\frac{\\partial L}{\\partial z_{i,j,f}}',
+    ],
+  },
+  'dense-dw': {
+    title: 'Back to a weight between two units',
+    text: 'The weight joins one input to one output: its gradient is that input times the gradient that came back to that output, added over the positions where there are several.',
+    equations: [
+      '\\frac{\\partial L}{\\partial w_{n,f}} = \\sum_{i} x_{i,n} \\cdot \\frac{\\partial L}{\\partial z_{i,f}}',
+    ],
+  },
+  'shift-dw': {
+    title: 'Back to a bias or a shift',
+    text: 'It is added to every number of its channel, so it collects all their gradients.',
+    equations: ['\\frac{\\partial L}{\\partial b_f} = \\sum_{i,j} \\frac{\\partial L}{\\partial z_{i,j,f}}'],
+  },
+  'scale-dw': {
+    title: 'Back to a scale',
+    text: 'It multiplies every normalised number of its channel; its gradient adds each of them times what came back there.',
+    equations: [
+      '\\frac{\\partial L}{\\partial \\gamma_f} = \\sum_{i,j} \\hat{x}_{i,j,f} \\cdot \\frac{\\partial L}{\\partial y_{i,j,f}}',
     ],
   },
   network: {

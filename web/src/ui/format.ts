@@ -40,7 +40,7 @@ export function compact(value: number, { decimals, exponent }: Scale): string {
   const text = Math.abs(value / 10 ** exponent)
     .toFixed(decimals)
     .replace(/^0\./, '.');
-  return value < 0 ? MINUS + text : text;
+  return value < 0 && /[1-9]/.test(text) ? MINUS + text : text;
 }
 
 const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';

@@ -36,6 +36,7 @@ const LEAST_COLUMN = 58;
 const LEAST_GAP = 20;
 const SCALES = [
   18, 14, 11, 9, 7.5, 6.5, 5.5, 5, 4.5, 4, 3.5, 3, 2.75, 2.5, 2.25, 2, 1.75, 1.5, 1.25, 1, 0.9, 0.8, 0.7, 0.6, 0.5,
+  0.42, 0.36, 0.3,
 ];
 const CELLS = [18, 14, 11, 9, 7, 5, 4, 3, 2, 1];
 
@@ -132,11 +133,13 @@ export function arrange(record: ExplainerRecord, width: number, height: number):
   };
   const tries = SCALES.filter((scale) => scale * largest <= Math.max(150, largest)).map(attempt);
   const fitting = tries.filter((t) => t.total <= room);
+  // Where none fits the reader scrolls: then the largest maps that are hardly wider than the smallest.
+  const narrow = tries.filter((t) => t.total <= 1.1 * Math.min(...tries.map(({ total }) => total)));
   const chosen =
     fitting.find((t) => t.single && t.side >= 48) ??
     fitting[0] ??
-    tries.find((t) => t.single && t.side <= 64) ??
-    tries[tries.length - 1];
+    narrow.find((t) => t.single && t.side >= 28) ??
+    narrow[0];
 
   const gap =
     LEAST_GAP + (columns.length > 1 ? Math.min(60, Math.max(0, (room - chosen.total) / (columns.length - 1))) : 0);

@@ -100,6 +100,65 @@ def test_arrow_keys_move_the_cell(lenet: Case, open_page: Opener) -> None:
     assert [field.input_value() for field in fields.all()] == ["6", "7", "2"]
 
 
+def tab_to(page: Page, name: str) -> None:
+    """Press Tab until what a reader would call ``name`` has the focus."""
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        label = page.evaluate("() => { const e = document.activeElement; return e.ariaLabel ?? e.textContent.trim(); }")
+        if label == name:
+            return
+    pytest.fail(f"{name} cannot be reached by the keyboard.")
+
+
+def test_the_whole_way_by_keyboard_alone(lenet: Case, open_page: Opener) -> None:
+    """From the network to a weight that is changed, the code that computes it, and the picture of why."""
+    page = open_page(lenet.path)
+    tab_to(page, "Gradients")
+    page.keyboard.press("Enter")
+    first, second = (node["name"] for node in lenet.explanation.record["nodes"][:2])
+    tab_to(page, f"{second}, Conv2D, 28×28×6: open")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    tab_to(page, "Back to an input")
+    page.keyboard.press("Enter")
+    before = page.locator("section.centre .picker input").nth(1).input_value()
+    tab_to(page, f"∂loss/∂{first}, map 0")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("section.centre .picker input").nth(1).input_value() == str(int(before) + 1)
+    tab_to(page, "Back to a weight")
+    page.keyboard.press("Space")
+    tab_to(page, "Set the weight")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("button", name="Undo all changes").first).to_be_visible()
+    tab_to(page, "What am I looking at")
+    page.keyboard.press("Enter")
+    tab_to(page, "convolens.kernels.reference.conv2d_backward")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="conv2d_backward")).to_be_focused()
+    tab_to(page, "Way back")
+    page.keyboard.press("Enter")
+    tab_to(page, "Steps")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("ol [aria-selected=true]")).to_contain_text("2")
+    tab_to(page, "Why")
+    page.keyboard.press("Enter")
+    tab_to(page, "Grad-CAM")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("gradcam")).to_be_visible()
+    tab_to(page, "What if …")
+    page.keyboard.press("Enter")
+    tab_to(page, "Invert")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("What if", exact=True)).to_contain_text("Computed and drawn")
+    now = page.get_by_test_id("now").all_inner_texts()
+    page.get_by_label("The image: draw here").focus()
+    page.keyboard.press("ArrowRight")
+    for _ in range(4):
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+    assert page.get_by_test_id("now").all_inner_texts() != now
+
+
 def test_the_overview_opens_a_layer_by_keyboard(lenet: Case, open_page: Opener) -> None:
     page = open_page(lenet.path)
     page.locator("#block-1").focus()
@@ -283,6 +342,34 @@ def test_every_view_tells_what_one_looks_at(case: Case, open_page: Opener) -> No
         expect(dialog.locator("math").first).to_be_visible()
         expect(dialog.get_by_role("link").first).to_contain_text("convolens.")
         dialog.get_by_label("Close").click()
+
+
+# Of everything but what a reader scrolls on purpose: long tables, wide sums and kernels, code, the network itself.
+_TOO_WIDE = """() => {
+  const found = [], edge = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth > edge) found.push('the page');
+  for (const e of document.querySelectorAll('aside, section, article, nav.card, header, .bar, .body > *'))
+    if (e.scrollWidth > e.clientWidth + 1 && !e.querySelector('td.n')) found.push(`${e.className} ${e.scrollWidth}`);
+  for (const e of document.querySelectorAll('header *, .bar button, .bar select, aside button'))
+    if (e.getBoundingClientRect().right > edge + 1) found.push(`${e.tagName} ${e.textContent}`);
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("what_if", [False, True])
+def test_nothing_is_cut_off_on_a_phone_held_sideways(case: Case, open_page: Opener, what_if: bool) -> None:
+    page = open_page(case.path)
+    page.set_viewport_size({"width": 844, "height": 390})
+    if what_if:
+        page.get_by_role("button", name="What if").click()
+    for view in page.locator("nav[aria-label=Views] button").all():
+        view.click()
+        assert page.evaluate(_TOO_WIDE) == [], view.inner_text()
+    for node in range(len(case.explanation.record["nodes"])):
+        open_layer(page, node, "Forward")
+        for direction in page.get_by_label("Direction").get_by_role("button").all():
+            direction.click()
+            assert page.evaluate(_TOO_WIDE) == [], (node, direction.inner_text())
 
 
 def test_a_link_to_a_function_opens_its_code(lenet: Case, open_page: Opener) -> None:
