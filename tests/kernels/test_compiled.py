@@ -249,6 +249,25 @@ def test_one_step_moves_the_weights_as_vectorized_does() -> None:
         assert np.abs(ours - theirs).max() <= 1e-4 * np.abs(theirs).max()
 
 
+def test_cells_beyond_the_last_window_of_a_normalised_image_in_every_step() -> None:
+    inputs = cl.Input((9, 9, 2))
+    x = L.BatchNormalization()(L.Conv2D(4, 3, padding="same", use_bias=False)(inputs))
+    model = randomized(cl.Model(inputs, L.Dense(1)(L.Flatten()(L.MaxPooling2D(2)(L.ReLU()(x))))))
+    before = model.get_weights()
+    rng = np.random.default_rng(0)
+    images, y = rng.random((16, 9, 9, 2), dtype=np.float32), rng.random((16, 1), dtype=np.float32)
+    weights = []
+    for name in ("compiled", "vectorized"):
+        model.set_weights(before)
+        model.compile(cl.optimizers.SGD(0.01), "mse")
+        with kernels.use(name):
+            for _ in range(3):
+                model.train_on_batch(images, y)
+        weights.append(model.get_weights())
+    for ours, theirs in zip(*weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_nan_and_infinity_pass_as_in_plain_steps() -> None:
     inputs = cl.Input((6, 6, 1))

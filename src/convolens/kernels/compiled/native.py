@@ -149,9 +149,11 @@ class Segment:
             whole = stage.whole_gradient or following is None or following.whole_range
             tiles = room.tiles if whole else room.span
             places = stage.gradient_places()
-            new = [
-                Tiles.new(tiles, stage.output_shape, places, room.dtype) for _ in range(1 if whole else room.workers)
-            ]
+            if following is not None and following.in_place and not stage.relu and places == stage.y.places:
+                new = [stage.y]  # the least memory moved: a cell's gradient is written where the cell was read
+            else:
+                several = range(1 if whole else room.workers)
+                new = [Tiles.new(tiles, stage.output_shape, places, room.dtype) for _ in several]
             self.gradients.append(new)
             stage.allocate_backward(room)
         self.dy_cells = self.gradients[-1][0].cells()

@@ -123,10 +123,11 @@ def pool(
     channels, height, columns = shape
     ph, _, top, _ = window
     for tile in range(begin, end):
-        for c in range(channels):
-            for p_i in range(pooled[0]):
-                above = p_i * ph - top
-                first, last = max(above, 0), min(above + ph, height)
+        # Row by row, all channels: a flattened image has its channels side by side.
+        for p_i in range(pooled[0]):
+            above = p_i * ph - top
+            first, last = max(above, 0), min(above + ph, height)
+            for c in range(channels):
                 maxima(
                     p, p_origin + tile * p_tile + c * p_channel + p_i * p_row, p_column,
                     winners, ((tile * channels + c) * pooled[0] + p_i) * pooled[1] * LANES,
@@ -146,41 +147,63 @@ def _slope(dp: Any, at: int, p: Any, p_at: int, rectified: bool) -> Any:
 
 
 @inlined
-def _unpool_channel(
-    dz: Any, z_at: int, z_row: int, z_column: int, dp: Any, d_at: int, d_row: int, d_column: int,
-    p: Any, p_at: int, p_row: int, p_column: int, winners: Any, winners_at: int,
-    scale: Any, rectified: bool, height: int, columns: int, window: Any, written: Any, pooled: Any,
+def _put(dz: Any, at: int, gradient: Any, x: Any, x_at: int, slope: Any, constant: Any, live: Any) -> Any:
+    """Store a cell's gradient; with ``x``, after ``slope * x + constant`` is added, and zero in lanes not ``live``."""
+    if x is not None:
+        gradient = where(live, add(gradient, muladd(load(x, x_at), slope, constant)), splat(dz.dtype.type(0)))
+    store(dz, at, gradient)
+
+
+@inlined
+def _unpool_row(
+    dz: Any, z_at: int, z_row: int, z_column: int, dp: Any, d_at: int, d_column: int, p: Any, p_at: int, p_column: int,
+    winners: Any, winners_at: int, x: Any, x_at: int, x_row: int, x_column: int, slope: Any, constant: Any, live: Any,
+    scale: Any, rectified: bool, p_i: int, height: int, columns: int, window: Any, written: Any, count: int,
 ) -> Any:  # fmt: skip
-    """Do one channel's part of ``unpool`` and return the sum of its gradients."""
+    """Do one row of windows of ``unpool``, or with ``x`` of ``normalize_gradient``; return the sum of its gradients."""
+    ph, pw, top, left = window
+    zero, factor, added = splat(dz.dtype.type(0)), splat(scale), splat(dz.dtype.type(0))
+    above = p_i * ph - top
+    first, last = max(above, 0), min(above + ph, height)
+    for p_j in range(count):
+        before = p_j * pw - left
+        gradient = _slope(dp, d_at + p_j * d_column, p, p_at + p_j * p_column, rectified)
+        added = add(added, gradient)
+        gradient = multiply(gradient, factor)
+        if ph * pw == 1:
+            at, source = z_at + p_i * z_row + p_j * z_column, x_at + p_i * x_row + p_j * x_column
+            _put(dz, at, gradient, x, source, slope, constant, live)
+            continue
+        winner = load(winners, winners_at + p_j * LANES)
+        if _inside(before, columns, last - first, written):
+            for i in range(len(written[0])):
+                for j in range(len(written[1])):
+                    won = equal(winner, splat(np.uint16(i * len(written[1]) + j)))
+                    at = z_at + (above + i) * z_row + (before + j) * z_column
+                    source = x_at + (above + i) * x_row + (before + j) * x_column
+                    _put(dz, at, where(won, gradient, zero), x, source, slope, constant, live)
+        else:
+            for row in range(first, last):
+                for column in range(max(before, 0), min(before + pw, columns)):
+                    won = equal(winner, splat(np.uint16((row - above) * pw + column - before)))
+                    at, source = z_at + row * z_row + column * z_column, x_at + row * x_row + column * x_column
+                    _put(dz, at, where(won, gradient, zero), x, source, slope, constant, live)
+    return added
+
+
+@inlined
+def _beyond(
+    dz: Any, z_at: int, z_row: int, z_column: int, x: Any, x_at: int, x_row: int, x_column: int,
+    slope: Any, constant: Any, live: Any, height: int, columns: int, window: Any, pooled: Any,
+) -> Any:  # fmt: skip
+    """Do one channel's cells beyond the last windows, which won nothing."""
     ph, pw, top, left = window
     zero = splat(dz.dtype.type(0))
-    factor = splat(scale)
-    added = splat(dz.dtype.type(0))
-    for p_i in range(pooled[0]):
-        above = p_i * ph - top
-        first, last = max(above, 0), min(above + ph, height)
-        for p_j in range(pooled[1]):
-            before = p_j * pw - left
-            gradient = _slope(
-                dp, d_at + p_i * d_row + p_j * d_column, p, p_at + p_i * p_row + p_j * p_column, rectified
-            )
-            added = add(added, gradient)
-            gradient = multiply(gradient, factor)
-            if ph * pw == 1:
-                store(dz, z_at + p_i * z_row + p_j * z_column, gradient)
-                continue
-            winner = load(winners, winners_at + (p_i * pooled[1] + p_j) * LANES)
-            if _inside(before, columns, last - first, written):
-                for i in range(len(written[0])):
-                    for j in range(len(written[1])):
-                        won = equal(winner, splat(np.uint16(i * len(written[1]) + j)))
-                        store(dz, z_at + (above + i) * z_row + (before + j) * z_column, where(won, gradient, zero))
-            else:
-                for row in range(first, last):
-                    for column in range(max(before, 0), min(before + pw, columns)):
-                        won = equal(winner, splat(np.uint16((row - above) * pw + column - before)))
-                        store(dz, z_at + row * z_row + column * z_column, where(won, gradient, zero))
-    return added
+    bottom, right = min(pooled[0] * ph - top, height), min(pooled[1] * pw - left, columns)
+    for row in range(height):
+        for column in range(right if row < bottom else 0, columns):
+            at, source = z_at + row * z_row + column * z_column, x_at + row * x_row + column * x_column
+            _put(dz, at, zero, x, source, slope, constant, live)
 
 
 @kernel
@@ -210,15 +233,22 @@ def unpool(
     channels, height, columns = shape
     one = dz.dtype.type(1)
     for tile in range(begin, end):
+        for p_i in range(pooled[0]):
+            for c in range(channels):
+                added = _unpool_row(
+                    dz, z_origin + tile * z_tile + c * z_channel, z_row, z_column,
+                    dp, d_origin + tile * d_tile + c * d_channel + p_i * d_row, d_column,
+                    p, p_origin + tile * p_tile + c * p_channel + p_i * p_row, p_column,
+                    winners, ((tile * channels + c) * pooled[0] + p_i) * pooled[1] * LANES,
+                    None, 0, 0, 0, None, None, None,
+                    one, rectified, p_i, height, columns, window, written, pooled[1],
+                )  # fmt: skip
+                db[c] += total(added)
         for c in range(channels):
-            added = _unpool_channel(
+            _beyond(
                 dz, z_origin + tile * z_tile + c * z_channel, z_row, z_column,
-                dp, d_origin + tile * d_tile + c * d_channel, d_row, d_column,
-                p, p_origin + tile * p_tile + c * p_channel, p_row, p_column,
-                winners, (tile * channels + c) * pooled[0] * pooled[1] * LANES,
-                one, rectified, height, columns, window, written, pooled,
+                None, 0, 0, 0, None, None, None, height, columns, window, pooled,
             )  # fmt: skip
-            db[c] += total(added)
 
 
 @kernel
@@ -250,21 +280,19 @@ def normalize_sums(
     ph, pw, top, left = window
     zero = splat(x.dtype.type(0))
     for tile in range(begin, end):
-        for c in range(channels):
-            d_at = d_origin + tile * d_tile + c * d_channel
-            p_at = p_origin + tile * p_tile + c * p_channel
-            x_at = x_origin + tile * x_tile + c * x_channel
-            center = splat(-mean[c])
-            all_dz, all_products = zero, zero
-            for p_i in range(pooled[0]):
-                above = p_i * ph - top
-                first, last = max(above, 0), min(above + ph, height)
+        sums[tile] = 0
+        for p_i in range(pooled[0]):
+            above = p_i * ph - top
+            first, last = max(above, 0), min(above + ph, height)
+            for c in range(channels):
+                d_at = d_origin + tile * d_tile + c * d_channel + p_i * d_row
+                p_at = p_origin + tile * p_tile + c * p_channel + p_i * p_row
+                x_at = x_origin + tile * x_tile + c * x_channel
+                center = splat(-mean[c])
                 in_row, products = zero, zero
                 for p_j in range(pooled[1]):
                     before = p_j * pw - left
-                    gradient = _slope(
-                        dp, d_at + p_i * d_row + p_j * d_column, p, p_at + p_i * p_row + p_j * p_column, rectified
-                    )
+                    gradient = _slope(dp, d_at + p_j * d_column, p, p_at + p_j * p_column, rectified)
                     in_row = add(in_row, gradient)
                     if ph * pw == 1:
                         value = load(x, x_at + p_i * x_row + p_j * x_column)
@@ -283,9 +311,8 @@ def normalize_sums(
                                     won = equal(winner, splat(np.uint16((row - above) * pw + column - before)))
                                     value = where(won, load(x, x_at + row * x_row + column * x_column), value)
                     products = muladd(gradient, add(value, center), products)
-                all_dz, all_products = add(all_dz, in_row), add(all_products, products)
-            sums[tile, 0, c] = total(all_dz)
-            sums[tile, 1, c] = total(all_products)
+                sums[tile, 0, c] += total(in_row)
+                sums[tile, 1, c] += total(products)
 
 
 @kernel
@@ -323,20 +350,20 @@ def normalize_gradient(
     zero = splat(x.dtype.type(0))
     for tile in range(begin, end):
         has_image = greater(load(live, tile * LANES), zero)
+        for p_i in range(pooled[0]):
+            for c in range(channels):
+                _unpool_row(
+                    dx, z_origin + tile * z_tile + c * z_channel, z_row, z_column,
+                    dp, d_origin + tile * d_tile + c * d_channel + p_i * d_row, d_column,
+                    p, p_origin + tile * p_tile + c * p_channel + p_i * p_row, p_column,
+                    winners, ((tile * channels + c) * pooled[0] + p_i) * pooled[1] * LANES,
+                    x, x_origin + tile * x_tile + c * x_channel, x_row, x_column,
+                    splat(-of_x[c]), splat(of_x[c] * mean[c] - of_one[c]), has_image,
+                    scale[c], rectified, p_i, height, columns, window, written, pooled[1],
+                )  # fmt: skip
         for c in range(channels):
-            z_at = z_origin + tile * z_tile + c * z_channel
-            _unpool_channel(
-                dx, z_at, z_row, z_column,
-                dp, d_origin + tile * d_tile + c * d_channel, d_row, d_column,
-                p, p_origin + tile * p_tile + c * p_channel, p_row, p_column,
-                winners, (tile * channels + c) * pooled[0] * pooled[1] * LANES,
-                scale[c], rectified, height, columns, window, written, pooled,
+            _beyond(
+                dx, z_origin + tile * z_tile + c * z_channel, z_row, z_column,
+                x, x_origin + tile * x_tile + c * x_channel, x_row, x_column,
+                splat(-of_x[c]), splat(of_x[c] * mean[c] - of_one[c]), has_image, height, columns, window, pooled,
             )  # fmt: skip
-            slope = splat(-of_x[c])
-            constant = splat(of_x[c] * mean[c] - of_one[c])
-            x_at = x_origin + tile * x_tile + c * x_channel
-            for row in range(height):
-                for column in range(columns):
-                    at = z_at + row * z_row + column * z_column
-                    change = muladd(load(x, x_at + row * x_row + column * x_column), slope, constant)
-                    store(dx, at, where(has_image, add(load(dx, at), change), zero))

@@ -56,12 +56,14 @@ class Stage:
         need_dx: whether the gradient by the input is wanted.
         before_dense: whether a dense layer comes next.
         whole_gradient: whether ``dy`` must hold all tiles, not only those in work.
+        in_place: whether backward reads a cell of its input only before it writes that cell's gradient.
     """
 
     whole_range = False
     barrier = False
     barrier_backward = False
     whole_gradient = False
+    in_place = False
     pads: Pads | None = NO_PADS
 
     def __init__(self, operation: Operation, shape: Shape, output_shape: Shape, with_relu: bool) -> None:

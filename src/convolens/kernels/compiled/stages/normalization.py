@@ -75,6 +75,7 @@ class BatchNormalizationStage(PoolStage):
     """
 
     whole_gradient = True
+    in_place = True
 
     def __init__(self, operation: Operation, shape: Shape, with_relu: bool, pool: Any, training: bool) -> None:
         super().__init__(operation, shape, with_relu, pool)
