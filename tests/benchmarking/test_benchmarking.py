@@ -111,5 +111,5 @@ def test_a_measurement_from_beginning_to_end() -> None:
     found = measure(("lenet5",), ("convolens (NumPy only)",), rounds=1, steps=1)
     json.dumps(found)
     own = found["tasks"]["lenet5"]["contestants"]["convolens (NumPy only)"]
-    assert set(own) == {"train", "predict", "one", "memory", "first_epoch"}
+    assert set(own) == {"train", "predict", "one", "predict_one", "memory", "first_epoch"}
     assert own["train"]["least"] <= own["train"]["median"] <= own["train"]["most"]
