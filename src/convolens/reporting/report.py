@@ -20,7 +20,7 @@ __all__ = ["write_images", "write_report"]
 
 _CASES_OPEN, _PAIRS = 24, 20
 #: The tasks whose recipes ``benchmarks/recipes.py`` chooses.
-_CROSS_VALIDATED = ("mnist", "fashion_mnist", "signs", "smiles")
+_CROSS_VALIDATED = ("digits", "mnist", "fashion_mnist", "signs", "smiles")
 _IN_PAGE = ("architecture", "curves", "calibration", "roc", "feature_maps", "filters")
 
 
