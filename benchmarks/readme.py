@@ -1,4 +1,4 @@
-"""Write the tables of the README from the result files; ``--check`` only says whether they are up to date.
+"""Write the tables of the documents from the result files; ``--check`` only says whether they are up to date.
 
 A table stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``.
 """
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -43,26 +42,62 @@ def speed() -> str:
     return (RESULTS / "speed" / "results.md").read_text().strip()
 
 
-TABLES: dict[str, Callable[[], str]] = {"accuracy": accuracy, "speed": speed}
+def recipes() -> str:
+    """Return the table of cross-validated candidates, a row per entry of the files in ``results/recipes``."""
+    rows = ["| task | network | what is changed | held out | accuracy (95 % interval) | CPU time |"]
+    rows.append("| --- | --- | --- | --- | --- | --- |")
+    for path in sorted((RESULTS / "recipes").glob("*.json")):
+        for found in json.loads(path.read_text()):
+            changes = {name: value for name, value in found["candidate"].items() if name != "network"}
+            words = ", ".join(f"`{name}={value!r}`" for name, value in changes.items()) or "nothing: in use"
+            held_out = f"{found['held_out']} of {found['folds']} folds, {found['count']:,} images"
+            accuracy = _percent({"accuracy": found["accuracy"], "accuracy_interval": found["interval"]})
+            seconds = f"{found['processor_seconds']:.0f} s"
+            rows.append(
+                f"| `{path.stem}` | `{found['options']['network']}` | {words} | {held_out} | {accuracy} | {seconds} |"
+            )
+    return "\n".join(rows)
 
 
-def filled(text: str) -> str:
-    """Return the README with its tables made anew."""
-    for name, make in TABLES.items():
-        pattern = rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)"
-        text, count = re.subn(pattern, lambda found, make=make: found[1] + make() + found[2], text, flags=re.DOTALL)
-        if count != 1:
-            raise ValueError(f"{README.name} has {count} places for the table {name!r}; expected 1.")
+def explainer() -> str:
+    """Return the table of the explainer's waits, a row per network."""
+    pages = json.loads((RESULTS / "explainer.json").read_text())["pages"]
+    waits = list(next(iter(pages.values()))["medians"])
+    rows = [f"| network | file | {' | '.join(waits)} |", "| --- | ---: |" + " ---: |" * len(waits)]
+    for name, page in pages.items():
+        times = " | ".join(f"{min(page['medians'][wait]):.0f} ms" for wait in waits)
+        rows.append(f"| `{name}` | {page['megabytes']:.1f} MB | {times} |")
+    return "\n".join(rows)
+
+
+#: Where each table stands, and what makes it.
+TABLES: dict[str, tuple[str, Callable[[], str]]] = {
+    "accuracy": ("README.md", accuracy),
+    "speed": ("README.md", speed),
+    "recipes": ("docs/recipes.md", recipes),
+    "explainer": ("docs/explainer.md", explainer),
+}
+
+
+def filled(name: str, text: str) -> str:
+    """Return a document with one of its tables made anew."""
+    document, make = TABLES[name]
+    pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+    text, count = re.subn(pattern, lambda found: found[1] + make() + "\n" + found[2], text, flags=re.DOTALL)
+    if count != 1:
+        raise ValueError(f"{document} has {count} places for the table {name!r}; expected 1.")
     return text
 
 
 def main() -> int:
-    before = README.read_text()
-    after = filled(before)
-    if "--check" in sys.argv:
-        return int(before != after)
-    README.write_text(after)
-    return 0
+    stale = 0
+    for name, (document, _) in TABLES.items():
+        before = (ROOT / document).read_text()
+        after = filled(name, before)
+        stale += before != after
+        if "--check" not in sys.argv:
+            (ROOT / document).write_text(after)
+    return int(stale > 0 and "--check" in sys.argv)
 
 
 if __name__ == "__main__":
