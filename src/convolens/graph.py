@@ -122,6 +122,7 @@ class Step:
         need_dx: whether its inputs' gradients are wanted.
         frees: places whose value is not needed after it.
         destinations: a native step's places for gradients.
+        takes_rows: whether its input may be ``Rows``, not collected yet.
     """
 
     name: str
@@ -138,6 +139,7 @@ class Step:
     need_dx: bool = True
     frees: tuple[int, ...] = ()
     destinations: dict[str, np.ndarray] = field(default_factory=dict)
+    takes_rows: bool = False
 
     @property
     def seed(self) -> int | None:

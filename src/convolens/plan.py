@@ -37,6 +37,7 @@ class NativeStep(Protocol):
         count: how many operations of the chain it does.
         name: what it does, in words: ``"conv2d + relu + max_pool2d"``.
         input_layout, output_layout: ``"plain"`` or ``"native"``.
+        takes_rows: whether the input may be ``Rows``, not collected yet.
         parameters: the variables it has gradients of, by the keys that ``backward`` uses.
         destinations: where the trainer wants a gradient written, by the same keys; ``backward`` may write there and
             return that very array, or return another.
@@ -46,6 +47,7 @@ class NativeStep(Protocol):
     name: str
     input_layout: str
     output_layout: str
+    takes_rows: bool
     parameters: Mapping[str, Variable]
     destinations: dict[str, np.ndarray]
 
@@ -130,6 +132,8 @@ class Plan:
         self._layouts: dict[int, dict[str, int]] = {slot: {"plain": slot} for slot in self.inputs}
         self._schedule(actions)
         self._mark_frees()
+        collected = {slot for step in self.steps if not step.takes_rows for slot in step.inputs}
+        self._collects = [slot in collected or slot in self._kept for slot in self.inputs]
         self._with_state = [(n, s.update_state) for n, s in enumerate(self.steps) if s.update_state is not None]
 
     # Making the plan.
@@ -229,6 +233,7 @@ class Plan:
                 stochastic=any(action.layer.stochastic for action in chain),
                 need_dx=chain[0].need_dx,
                 destinations=native.destinations,
+                takes_rows=native.takes_rows,
             )
         )
         if output in self._kept and native.output_layout == "native":
@@ -300,8 +305,8 @@ class Plan:
     def forward(self, inputs: Sequence[Any], randomness: Randomness | None = None, keep: bool = False) -> Record:
         """Run the network on these arrays, one per input, of the shapes and the type the plan was made for."""
         values: list[Any] = [None] * len(self._slots)
-        for slot, array in zip(self.inputs, inputs, strict=True):
-            values[slot] = array
+        for slot, array, collect in zip(self.inputs, inputs, self._collects, strict=True):
+            values[slot] = np.asarray(array) if collect else array
         caches = run_forward(self.steps, values, training=self.training, randomness=randomness, keep=keep)
         return Record(values, caches)
 

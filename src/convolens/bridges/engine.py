@@ -143,7 +143,8 @@ class _Twin:
         return means.result()
 
     def _run(self, step: Any, batch: Batch) -> dict[str, float]:
-        x, y = ([self.placement.share(array) for array in arrays] for arrays in (batch.x, batch.y or []))
+        # Copies: the next batch overwrites this one, and a backend may still read it then.
+        x, y = ([self.placement.share(np.array(array)) for array in arrays] for arrays in (batch.x, batch.y or []))
         # Some of Keras's backends warn about what is no concern of the caller.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from convolens.kernels.rows import Rows
 from convolens.random import generator
 
 __all__ = ["ArrayBatches", "Batch", "IterableBatches", "as_arrays", "class_weights_of", "make_batches", "split_off"]
@@ -15,9 +16,12 @@ __all__ = ["ArrayBatches", "Batch", "IterableBatches", "as_arrays", "class_weigh
 
 @dataclass
 class Batch:
-    """One batch: a list of input arrays, and lists (or None) of targets and sample weights, one per output."""
+    """One batch: a list of inputs, and lists (or None) of targets and sample weights, one per output.
 
-    x: list[np.ndarray]
+    Inputs are arrays, or ``Rows`` of larger ones that are not collected yet.
+    """
+
+    x: list[Any]
     y: list[np.ndarray] | None
     sample_weight: list[np.ndarray | None] | None
 
@@ -102,21 +106,38 @@ class ArrayBatches:
         return -(-self.samples // self.batch_size)
 
     def epoch(self, seed: int = 0, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
-        """Yield the batches of one epoch from number ``start`` on; the order depends on ``seed`` and ``epoch`` only."""
-        order = None
-        if self.shuffle:
-            order = generator(seed, epoch).permutation(self.samples)
+        """Yield the batches of one epoch from number ``start`` on; the order depends on ``seed`` and ``epoch`` only.
+
+        A shuffled batch holds ``Rows``, which are collected in memory that the next batch overwrites.
+        """
+        take = _Shuffled(generator(seed, epoch).permutation(self.samples)) if self.shuffle else _sliced
         for first in range(start * self.batch_size, self.samples, self.batch_size):
-            chosen: Any = slice(first, first + self.batch_size)
-            if order is not None:
-                chosen = order[chosen]
+            part = slice(first, first + self.batch_size)
             yield Batch(
-                [array[chosen] for array in self.x],
-                None if self.y is None else [array[chosen] for array in self.y],
+                [take(array, part) for array in self.x],
+                None if self.y is None else [np.asarray(take(array, part)) for array in self.y],
                 None
                 if self.sample_weight is None
-                else [None if weight is None else weight[chosen] for weight in self.sample_weight],
+                else [None if weight is None else np.asarray(take(weight, part)) for weight in self.sample_weight],
             )
+
+
+def _sliced(array: np.ndarray, part: slice) -> Any:
+    return array[part]
+
+
+class _Shuffled:
+    """Takes parts of arrays in an order, those of one array into one buffer."""
+
+    def __init__(self, order: np.ndarray) -> None:
+        self.order = order
+        self.buffers: dict[int, np.ndarray] = {}
+
+    def __call__(self, array: np.ndarray, part: slice) -> Any:
+        chosen = self.order[part]
+        if id(array) not in self.buffers:
+            self.buffers[id(array)] = np.empty((len(chosen), *array.shape[1:]), array.dtype)
+        return Rows(array, chosen, self.buffers[id(array)])
 
 
 class IterableBatches:

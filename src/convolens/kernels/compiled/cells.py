@@ -28,29 +28,29 @@ __all__ = ["adam", "add_shares", "enter", "leave", "moments", "rectify_gradient"
 
 
 @kernel
-def enter(t: Any, tile_size: int, cells: Any, x: Any, image_rows: Any, begin: int, end: int) -> None:
-    """Copy images ``(n, cells of an image)`` into tiles; lanes without an image become zero.
+def enter(t: Any, tile_size: int, cells: Any, x: Any, first: Any, begin: int, end: int) -> None:
+    """Copy images into tiles; lanes without an image become zero.
 
     Args:
         t: the tiles, ``tile_size`` elements each.
         tile_size: their distance.
         cells: where in a tile each cell of an image goes.
-        x: the images.
-        image_rows: where each of ``LANES`` images begins, counted from the first of its tile.
+        x: what holds the images' cells, flat.
+        first: where each image begins there.
         begin, end: the tiles.
     """
-    images, count = x.shape
+    images, count = first.size, cells.size
     for tile in range(begin, end):
         here = min(LANES, images - tile * LANES)
         if here == LANES and count >= LANES:
             for step in range(0, count, LANES):
                 cell = min(step, count - LANES)
-                transpose(t, tile * tile_size, cells, cell, x, tile * LANES * count + cell, image_rows, 0)
+                transpose(t, tile * tile_size, cells, cell, x, cell, first, tile * LANES)
         else:
             for cell in range(count):
                 at = tile * tile_size + cells[cell]
                 for lane in range(here):
-                    t[at + lane] = x[tile * LANES + lane, cell]
+                    t[at + lane] = x[first[tile * LANES + lane] + cell]
                 for lane in range(here, LANES):
                     t[at + lane] = 0
 

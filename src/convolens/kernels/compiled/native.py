@@ -23,6 +23,7 @@ from convolens.kernels.compiled.stages.base import Room, Stage, keyed_parameters
 from convolens.kernels.compiled.threads import parallel
 from convolens.kernels.compiled.tiles import Tiles, flat, from_tile, padded, tiles_of
 from convolens.kernels.operations import Operation
+from convolens.kernels.rows import Rows
 
 __all__ = ["Portions", "Segment", "native_step"]
 
@@ -83,6 +84,7 @@ class Segment:
     """
 
     input_layout = output_layout = "plain"
+    takes_rows = True
 
     def __init__(
         self,
@@ -134,7 +136,7 @@ class Segment:
             stage.allocate(self.room)
         cells = values[0].cells().size
         self.x_cells, self.y_cells = values[0].cells(), values[-1].cells()
-        self.x_rows = np.arange(LANES, dtype=np.int64) * cells
+        self.x_first = np.arange(images, dtype=np.int64) * cells
         self.gradients: list[list[Tiles]] = []
         self.forward_phases = self._forward_phases()
 
@@ -144,7 +146,7 @@ class Segment:
         first = self.stages[0]
         entry = flat(first.shape) if first.pads is None else padded(first.shape)
         self.d_input = Tiles.new(room.tiles, first.shape, entry, room.dtype) if self.need_dx else None
-        self.dy_rows = np.arange(LANES, dtype=np.int64) * self.y_cells.size
+        self.dy_first = np.arange(room.images, dtype=np.int64) * self.y_cells.size
         for stage, following in zip(self.stages, [*self.stages[1:], None], strict=True):
             whole = stage.whole_gradient or following is None or following.whole_range
             tiles = room.tiles if whole else room.span
@@ -222,14 +224,20 @@ class Segment:
 
     # What the plan calls.
 
-    def forward(self, x: np.ndarray, *, training: bool, rng: Any) -> tuple[np.ndarray, Any]:
+    def _images(self, x: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return a flat array that holds the images, and where each begins."""
+        if isinstance(x, Rows) and _is_owned(x.array, self.room.dtype):
+            return x.array.reshape(-1), x.chosen * self.x_cells.size
+        return _owned(np.asarray(x), self.room.dtype).reshape(-1), self.x_first
+
+    def forward(self, x: np.ndarray | Rows, *, training: bool, rng: Any) -> tuple[np.ndarray, Any]:
         """Return the output, in fresh memory, and no cache: what backward needs stays in the buffers."""
-        images = _owned(x, self.room.dtype).reshape(len(x), -1)
+        images, first = self._images(x)
         y = np.empty((len(x), self.y_cells.size), self.room.dtype)
         source, target = self.stages[0].x, self.stages[-1].y
 
         def enter(worker: int, share: int, begin: int, end: int) -> None:
-            source.enter(images, self.x_cells, self.x_rows, begin, end)
+            source.enter(images, self.x_cells, first, begin, end)
 
         def leave(worker: int, share: int, begin: int, end: int) -> None:
             target.leave(y, self.y_cells, begin, end)
@@ -246,13 +254,13 @@ class Segment:
         """Return the gradient by the input of the last forward, and those by parameter."""
         if not self.gradients:
             self._allocate_backward()
-        given = _owned(d_output, self.room.dtype).reshape(len(d_output), -1)
+        given = _owned(d_output, self.room.dtype).reshape(-1)
         for stage in self.stages:
             stage.prepare_backward()
         dy = self.gradients[-1][0]
 
         def enter(worker: int, share: int, begin: int, end: int) -> None:
-            dy.enter(given, self.dy_cells, self.dy_rows, begin, end)
+            dy.enter(given, self.dy_cells, self.dy_first, begin, end)
 
         self._run(self.backward_phases, enter, None)
         for number, stage in enumerate(self.stages):
@@ -269,7 +277,7 @@ class Segment:
             found |= stage.gradients(self.destinations)
         if self.d_input is None:
             return None, found
-        dx = np.empty((len(given), self.x_cells.size), self.room.dtype)
+        dx = np.empty((len(d_output), self.x_cells.size), self.room.dtype)
         self.d_input.leave(dx, self.d_input.cells(), 0, self.room.tiles)
         return dx.reshape(self.shape), found
 
@@ -294,6 +302,7 @@ class Portions:
         self.rest = make(images % together) if images % together else None
         self.name, self.count = self.portion.name, self.portion.count
         self.input_layout = self.output_layout = "plain"
+        self.takes_rows = False
         self.parameters, self.destinations = self.portion.parameters, self.portion.destinations
         self.together = together
 
@@ -354,7 +363,10 @@ def _spans(share: int, begin: int, end: int, span: int) -> list[tuple[int, int, 
     return [(share, start, min(start + span, end)) for start in range(begin, end, span)]
 
 
+def _is_owned(array: np.ndarray, dtype: np.dtype[Any]) -> bool:
+    """Return whether an array is as kernels were compiled for it: of that type, contiguous, and not read-only."""
+    return array.dtype == dtype and array.flags.c_contiguous and array.flags.writeable
+
+
 def _owned(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """Return the array as kernels were compiled for it: contiguous, and not read-only."""
-    array = np.ascontiguousarray(array, dtype)
-    return array if array.flags.writeable else array.copy()
+    return array if _is_owned(array, dtype) else np.array(array, dtype, order="C")

@@ -43,6 +43,7 @@ class SmallSegment:
     """
 
     input_layout = output_layout = "plain"
+    takes_rows = False
 
     def __init__(
         self,

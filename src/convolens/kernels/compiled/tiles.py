@@ -72,9 +72,9 @@ class Tiles:
         origin, _, channel, row, column = self.places
         return origin + offsets((height, row), (width, column), (channels, channel))
 
-    def enter(self, images: np.ndarray, table: np.ndarray, rows: np.ndarray, begin: int, end: int) -> None:
-        """Copy channels-last images, as ``(n, cells)``, into the tiles from ``begin`` to ``end``."""
-        cells.enter(self.array, self.places[1], table, images, rows, begin, end)
+    def enter(self, images: np.ndarray, table: np.ndarray, first: np.ndarray, begin: int, end: int) -> None:
+        """Copy channels-last images, each from its ``first`` on in a flat array, into tiles ``begin`` to ``end``."""
+        cells.enter(self.array, self.places[1], table, images, first, begin, end)
 
     def leave(self, images: np.ndarray, table: np.ndarray, begin: int, end: int) -> None:
         """Copy the tiles from ``begin`` to ``end`` to channels-last images, as ``(n, cells)``."""

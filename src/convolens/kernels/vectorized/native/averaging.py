@@ -24,6 +24,7 @@ class AveragePooling:
     """
 
     input_layout = output_layout = "native"
+    takes_rows = False
     count = 1
 
     def __init__(self, operation: Operation, shape: tuple[int, ...], dtype: Any) -> None:

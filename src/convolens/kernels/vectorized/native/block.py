@@ -34,6 +34,7 @@ class Block:
     """
 
     input_layout = output_layout = "native"
+    takes_rows = False
 
     def __init__(
         self,
