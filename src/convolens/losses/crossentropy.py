@@ -228,13 +228,13 @@ class SparseCategoricalCrossentropy(_Crossentropy):
         else:
             p = np.clip(y_pred, EPSILON, 1 - EPSILON)
             cache = SparseCache(labels, valid, np.log(p) - np.log(p.sum(axis=self.axis, keepdims=True)), y_pred)
-        return -np.take_along_axis(cache.log_p, labels, self.axis).squeeze(self.axis), cache
+        return -cache.log_p[_along(labels, self.axis)].squeeze(self.axis), cache
 
     def call_backward(self, d_losses: np.ndarray, cache: SparseCache) -> np.ndarray:
         """Return ``p - onehot(label)`` for logits, and that over ``p`` for probabilities."""
         labels, _, log_p, y_pred = cache
         d = np.exp(log_p)
-        np.put_along_axis(d, labels, np.take_along_axis(d, labels, self.axis) - 1, self.axis)
+        d[_along(labels, self.axis)] -= 1
         if y_pred is not None:
             d *= _kept(y_pred) / np.clip(y_pred, EPSILON, 1 - EPSILON)
         return d * np.expand_dims(d_losses, self.axis)
@@ -255,7 +255,7 @@ class SparseCategoricalCrossentropy(_Crossentropy):
         """Return the class numbers with an axis of size 1 for the classes, 0 where they do not count, and which do."""
         labels = np.expand_dims(y_true, self.axis) if y_true.ndim == y_pred.ndim - 1 else y_true
         classes = y_pred.shape[self.axis]
-        expected = tuple(np.where(np.arange(y_pred.ndim) == self.axis % y_pred.ndim, 1, y_pred.shape).tolist())
+        expected = tuple(1 if a == self.axis % y_pred.ndim else size for a, size in enumerate(y_pred.shape))
         if labels.shape != expected:
             hint = " One-hot labels go with categorical_crossentropy." if y_true.shape == y_pred.shape else ""
             raise ValueError(
@@ -275,6 +275,13 @@ class SparseCategoricalCrossentropy(_Crossentropy):
         if labels.dtype.kind == "f" and (numbers != labels).any():
             raise ValueError(f"class numbers are whole; got {labels[numbers != labels].flat[0]:g}.")
         return numbers, valid
+
+
+def _along(labels: np.ndarray, axis: int) -> tuple[np.ndarray, ...]:
+    """Return the index of the places that class numbers, with an axis of size 1 for the classes, stand for."""
+    places = [np.arange(n).reshape(-1, *[1] * (labels.ndim - 1 - a)) for a, n in enumerate(labels.shape)]
+    places[axis] = labels
+    return tuple(places)
 
 
 def _log_softmax(z: np.ndarray, axis: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from convolens.kernels.compiled.jit import kernel
 from convolens.kernels.compiled.lanes import LANES
 from convolens.kernels.compiled.sums import correlate
 
-__all__ = ["dense", "dense_input_gradient", "dense_kernel_gradient", "rows"]
+__all__ = ["dense", "dense_bias_gradient", "dense_input_gradient", "dense_kernel_gradient", "rows"]
 
 _TOGETHER = 256
 
@@ -65,15 +65,22 @@ def dense_input_gradient(
 
 
 @kernel
-def rows(out: Any, dz: Any, db: Any) -> None:
-    """Copy ``(tile, f, LANES)`` to ``(image, f)``, whose rows may be wider, and add up the images in ``db``."""
-    tiles, f_all, _ = dz.shape
-    db[:] = 0
-    for tile in range(tiles):
+def rows(out: Any, dz: Any, begin: int, end: int) -> None:
+    """Copy ``(tile, f, LANES)`` to ``(image, f)``, whose rows may be wider, for some tiles."""
+    f_all = dz.shape[1]
+    for tile in range(begin, end):
         for lane in range(LANES):
             for f in range(f_all):
                 out[tile * LANES + lane, f] = dz[tile, f, lane]
-                db[f] += dz[tile, f, lane]
+
+
+@kernel
+def dense_bias_gradient(db: Any, dz_rows: Any, images: int) -> None:
+    """``db[f] = sum over images of dz[image, f]``."""
+    db[:] = 0
+    for image in range(images):
+        for f in range(db.size):
+            db[f] += dz_rows[image, f]
 
 
 @kernel

@@ -10,7 +10,7 @@ from convolens.kernels.compiled.threads import parallel
 
 __all__ = ["adam_update"]
 
-_WORTH_A_THREAD = 1 << 15  # elements
+_WORTH_A_THREAD = 1 << 18  # elements; waking a thread costs what 100,000 take
 
 
 def adam_update(

@@ -76,6 +76,7 @@ class DenseStage(Stage):
             cells.rectify_gradient(
                 dy.array, dy.places, self.y.array, self.y.places, self.zeros[:0], True, self.output_shape, begin, end
             )
+        dense.rows(self.dz_rows, dy.array.reshape(-1, self.units, LANES), begin, end)
         if d_input is not None:
             block = blocks.dense_block(self.inputs, end - begin, self.w.dtype)
             dense.dense_input_gradient(
@@ -83,16 +84,15 @@ class DenseStage(Stage):
             )
 
     def finish(self, dy: Tiles, destinations: dict[str, np.ndarray]) -> None:
-        """Lay the gradient by the output out as rows."""
-        if not self.operation.trainable:
-            return
-        dense.rows(self.dz_rows, dy.array.reshape(-1, self.units, LANES), self.db)
+        """Find where the kernel's gradient is to be written."""
         self.result = place_for(destinations, f"{self.key}kernel", self.w)
 
     def finish_part(self, part: int, parts: int) -> None:
-        """Compute one of several parts of the kernel's gradient."""
+        """Compute one of several parts of the kernel's gradient, and the bias's."""
         if not self.operation.trainable:
             return
+        if part == parts - 1:
+            dense.dense_bias_gradient(self.db, self.dz_rows, self.row_taps.size)
         step = len(self.dw_block[0])
         bounds = [number * (self.inputs // step) // parts * step for number in (part, part + 1)]
         end = self.inputs if part == parts - 1 else bounds[1]
