@@ -32,7 +32,7 @@ def roofline(found: dict[str, Any]) -> Any:
     axes.set_xticks(range(len(tasks)), tasks)
     axes.set_ylabel("10⁹ operations per second")
     axes.set_title(f"Training on {found['threads']} threads, beside the machine's rate on matrix products")
-    axes.legend(fontsize="small")
+    figure.legend(fontsize="small", loc="outside right upper")
     return figure
 
 

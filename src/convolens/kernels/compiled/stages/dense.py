@@ -76,7 +76,8 @@ class DenseStage(Stage):
             cells.rectify_gradient(
                 dy.array, dy.places, self.y.array, self.y.places, self.zeros[:0], True, self.output_shape, begin, end
             )
-        dense.rows(self.dz_rows, dy.array.reshape(-1, self.units, LANES), begin, end)
+        if self.operation.trainable:
+            dense.rows(self.dz_rows, dy.array.reshape(-1, self.units, LANES), begin, end)
         if d_input is not None:
             block = blocks.dense_block(self.inputs, end - begin, self.w.dtype)
             dense.dense_input_gradient(
@@ -85,7 +86,8 @@ class DenseStage(Stage):
 
     def finish(self, dy: Tiles, destinations: dict[str, np.ndarray]) -> None:
         """Find where the kernel's gradient is to be written."""
-        self.result = place_for(destinations, f"{self.key}kernel", self.w)
+        if self.operation.trainable:
+            self.result = place_for(destinations, f"{self.key}kernel", self.w)
 
     def finish_part(self, part: int, parts: int) -> None:
         """Compute one of several parts of the kernel's gradient, and the bias's."""
