@@ -66,8 +66,8 @@ def test_ratios_are_the_others_over_ours() -> None:
 
 
 def test_figures_show_every_contestant_and_the_limit() -> None:
-    [axes] = roofline(results()).axes
-    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"convolens", "PyTorch", "sgemm"}
+    [legend] = roofline(results()).legends
+    assert {text.get_text() for text in legend.get_texts()} == {"convolens", "PyTorch", "sgemm"}
     points = [{"value": value, "seconds": 1e-5 * value} for value in (1, 2)]
     figure = growth_figure({"batch": points, "threads": points})
     assert [axes.get_xlabel() for axes in figure.axes] == ["images in a batch", "threads"]
