@@ -29,7 +29,7 @@ def test_every_row_is_done_once(rows: int, operations: int) -> None:
     def work(some: slice) -> None:
         done[some] += 1
 
-    by_rows(rows, operations if rows else 0, work)
+    by_rows(rows, operations, work)
     assert done.tolist() == [1] * rows
 
 

@@ -48,3 +48,28 @@ def test_as_on_the_loops(build, kernels):
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
     for ours, theirs in zip(weights, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_rows_of_a_kernel_that_meet_only_padding():
+    """With a stride of 3 and an image two rows high, some rows of the kernel send nothing back, on threads too."""
+    layers, rng = cl.layers, np.random.default_rng(0)
+    x, y = rng.normal(size=(32, 2, 20, 8)), rng.integers(0, 3, 32)
+
+    def losses(threads, kernels):
+        cl.utils.clear_session()
+        cl.utils.set_random_seed(3)
+        model = cl.Sequential([cl.Input((2, 20, 8)), layers.Conv2D(8, 1)])
+        model.add(layers.Conv2D(16, 3, strides=3, padding="same", activation="relu"))
+        model.add(layers.Flatten())
+        model.add(layers.Dense(3, activation="softmax"))
+        model.compile(cl.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+        cl.config.set_num_threads(threads)
+        try:
+            with cl.kernels.use(kernels):
+                return model.fit(x, y, epochs=3, verbose=0).history["loss"]
+        finally:
+            cl.config.set_num_threads(None)
+
+    expected = losses(1, "reference")
+    for threads in (1, 2, 3):
+        np.testing.assert_allclose(losses(threads, "vectorized"), expected, rtol=1e-5)

@@ -36,7 +36,7 @@ def by_rows(rows: int, operations: int, work: Callable[[slice], None]) -> None:
         work: computes the given rows, each without regard to the others.
     """
     threads = config.get_num_threads()
-    parts = min(threads, rows) if operations > _WORTHWHILE else 1
+    parts = max(1, min(threads, rows)) if operations > _WORTHWHILE else 1
     reported = np.geterr()  # NumPy keeps it by thread
 
     def work_elsewhere(part: slice) -> None:
