@@ -49,7 +49,11 @@ class Registry(Generic[T]):
             return self.classes[name_known]
         known = [*self.aliases, *self.classes]
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"Known: {', '.join(sorted(known))}."
+        if near:
+            hint = f"Did you mean {' or '.join(map(repr, near))}?"
+        else:
+            spelt_out = {cls: alias for alias, cls in sorted(self.aliases.items(), key=lambda pair: len(pair[0]))}
+            hint = f"Known: {', '.join(sorted(spelt_out.get(cls, cls) for cls in self.classes))}."
         raise ValueError(f"unknown {self.kind} {name!r}. {hint}")
 
     def get(self, identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:

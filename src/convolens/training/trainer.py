@@ -99,6 +99,9 @@ class Trainer:
     ) -> None:
         """Say how the model is trained.
 
+        Every loss that is reported is a mean over samples, so that a smaller last batch counts less; of several
+        outputs, Keras on TensorFlow reports each one's loss as a mean over batches.
+
         Args:
             optimizer: a name or an object of ``cl.optimizers``.
             loss: a name, an object of ``cl.losses``, or a list or dictionary of them by output.
