@@ -3,6 +3,8 @@
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 BIN := .venv/bin
 PEERS := .venv-peers/bin
+# Python compiles what is imported; compiling all that is installed would take as long as installing it.
+QUICKLY := -q --no-compile
 # One BLAS thread per test worker: more of them would fight for the same cores.
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -q -n auto
 
@@ -55,22 +57,22 @@ clean:  ## remove what these targets made
 	$(PYTHON) -m venv .venv
 
 .venv/.installed: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install -q -e .
+	$(BIN)/python -m pip install $(QUICKLY) -e .
 	touch $@
 
 .venv/.dev: .venv/.installed
-	$(BIN)/python -m pip install -q -e '.[dev]'
+	$(BIN)/python -m pip install $(QUICKLY) -e '.[dev]'
 	touch $@
 
 .venv/.web: .venv/.dev
-	$(BIN)/python -m pip install -q 'playwright>=1.45'
+	$(BIN)/python -m pip install $(QUICKLY) 'playwright>=1.45'
 	touch $@
 
 # torch first and pinned: left to the resolver it may bring gigabytes of GPU libraries.
 .venv-peers/.installed: requirements/peers.txt pyproject.toml
 	test -x $(PEERS)/python || $(PYTHON) -m venv .venv-peers
-	$(PEERS)/python -m pip install -q torch==2.13.0
-	$(PEERS)/python -m pip install -q -r requirements/peers.txt
+	$(PEERS)/python -m pip install $(QUICKLY) torch==2.13.0
+	$(PEERS)/python -m pip install $(QUICKLY) -r requirements/peers.txt
 	touch $@
 
 web/node_modules/.installed: web/package.json web/package-lock.json
