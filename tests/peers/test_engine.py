@@ -29,7 +29,8 @@ def losses_of(fit, model, weights, x, y, **options):
     ("task", "build"),
     [("digits", lambda: cl.zoo.digits_cnn(dropout=0.0)), ("drawn_signs", cl.zoo.convolutional_model)],
 )
-def test_losses_per_step(keras, task, build):
+@pytest.mark.parametrize("kernels", ["vectorized", pytest.param("compiled", marks=pytest.mark.compiled)])
+def test_losses_per_step(keras, task, build, kernels):
     data = cl.datasets.load(task)
     x, y = data.x_train[:1000], data.y_train[:1000]
     # Where a rounding crosses a kink of ReLU, or decides a tie in a pool, two float32 programs part for good and Adam
@@ -37,7 +38,8 @@ def test_losses_per_step(keras, task, build):
     cl.utils.set_random_seed(1)
     model = build()
     weights = model.get_weights()
-    native = losses_of(model.fit, model, weights, x, y, shuffle=False)
+    with cl.kernels.use(kernels):
+        native = losses_of(model.fit, model, weights, x, y, shuffle=False)
     after = model.get_weights()
     engine = losses_of(
         lambda *args, **options: fit_on_keras(model, *args, **options), model, weights, x, y, shuffle=False

@@ -73,3 +73,37 @@ def test_rows_of_a_kernel_that_meet_only_padding():
     expected = losses(1, "reference")
     for threads in (1, 2, 3):
         np.testing.assert_allclose(losses(threads, "vectorized"), expected, rtol=1e-5)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("pooled", [False, True])
+def test_windows_without_any_ink_let_no_gradient_pass(pooled):
+    """A sum of zeros is zero also where neighbours are computed together: on a digit most of a rectifier's gates hang
+    on it, and with them the curves."""
+    if "compiled" not in cl.kernels.available():
+        pytest.skip("needs Numba")
+    data = cl.datasets.load("digits")
+    x, y = data.x_train[:320], data.y_train[:320]
+
+    def losses(kernels, floatx):
+        cl.utils.clear_session()
+        cl.utils.set_random_seed(1)
+        layers, initial = cl.layers, cl.config.floatx()
+        cl.config.set_floatx(floatx)
+        try:
+            model = cl.Sequential([cl.Input((8, 8, 1)), layers.Conv2D(16, 3, padding="same", activation="relu")])
+            model.add(layers.Conv2D(16, 3, padding="same", activation="relu"))
+            model.add(layers.MaxPooling2D() if pooled else layers.Conv2D(16, 3, padding="same", activation="relu"))
+            model.add(layers.Flatten())
+            model.add(layers.Dense(10, activation="softmax"))
+            model.set_weights([w.astype("float32") for w in model.get_weights()])
+            model.compile("adam", "sparse_categorical_crossentropy")
+            with cl.kernels.use(kernels):
+                return [
+                    model.train_on_batch(x[at : at + 32], y[at : at + 32], return_dict=True)["loss"]
+                    for at in range(0, 320, 32)
+                ]
+        finally:
+            cl.config.set_floatx(initial)
+
+    np.testing.assert_allclose(losses("compiled", "float32"), losses("vectorized", "float64"), rtol=3e-6)

@@ -7,6 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.core.datamodel import PrimitiveModel, register_default
 from numba.extending import intrinsic as _intrinsic
 
@@ -101,6 +102,13 @@ def total(builder: Any, value: Any) -> Any:
 def at_least(builder: Any, value: Any, lowest: Any) -> Any:
     """Return ``max(value, lowest)``; NaN stays."""
     return builder.select(builder.fcmp_ordered("<", value, lowest), lowest, value)
+
+
+def size_of(builder: Any, value: Any) -> Any:
+    """Return ``abs(value)`` of a vector of float32."""
+    function = ir.FunctionType(value.type, [value.type])
+    name = f"llvm.fabs.v{value.type.count}f32"
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, name), [value])
 
 
 def block(body: Callable[..., None], result: Any, *arguments: Any) -> Any:

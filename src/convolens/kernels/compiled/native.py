@@ -20,6 +20,7 @@ from convolens.kernels.compiled.lanes import LANES
 from convolens.kernels.compiled.small import SmallSegment, is_small
 from convolens.kernels.compiled.stages import build
 from convolens.kernels.compiled.stages.base import Room, Stage, keyed_parameters
+from convolens.kernels.compiled.stages.normalization import BatchNormalizationStage
 from convolens.kernels.compiled.threads import parallel
 from convolens.kernels.compiled.tiles import Tiles, flat, from_tile, padded, tiles_of
 from convolens.kernels.operations import Operation
@@ -104,7 +105,9 @@ class Segment:
         self.need_dx, self.with_gradients = need_dx, gradients
         for number, stage in enumerate(stages):
             stage.need_dx = need_dx or number > 0
-            stage.before_dense = number + 1 < len(stages) and stages[number + 1].pads is None
+            following = stages[number + 1] if number + 1 < len(stages) else None
+            stage.before_dense = following is not None and following.pads is None
+            stage.before_normalization = isinstance(following, BatchNormalizationStage)
         self.parameters = keyed_parameters(stages)
         self.destinations: dict[str, np.ndarray] = {}
         self._in_use = threading.Lock()  # two threads of a user may predict with one model

@@ -20,7 +20,7 @@ from convolens.kernels.compiled.jit import inlined, kernel
 from convolens.kernels.compiled.lanes import LANES
 from convolens.kernels.compiled.sums import correlate, correlate_lanes
 from convolens.kernels.compiled.tiles import Shape
-from convolens.kernels.compiled.transforms import affine_of, linear
+from convolens.kernels.compiled.transforms import affine_of, linear, sums_of
 from convolens.kernels.compiled.windows import maxima
 from convolens.kernels.geometry import Pair
 
@@ -94,7 +94,7 @@ _A3, _G3, _B3 = _matrices(3)
 _A4, _G4, _B4 = _matrices(4)
 _input_3, _input_4 = linear(_B3), linear(_B4)
 _output_6, _output_7 = affine_of(_A3), affine_of(_A4)
-_sums_6, _sums_7 = linear(_A3), linear(_A4)
+_sums_6, _sums_7 = sums_of(_A3), sums_of(_A4)
 _gradient_6, _gradient_7 = (linear([list(row) for row in zip(*a, strict=True)]) for a in (_A3, _A4))
 _TAPS_3, _TAPS_4 = np.array(_G3, np.float32), np.array(_G4, np.float32)
 
@@ -152,7 +152,8 @@ def _row_in(
 @inlined
 def _row_out(
     y: Any, y_at: int, y_channel: int, y_column: int, v: Any, v_taps: Any, phase: int, u: Any, u_taps: Any,
-    b: Any, zeros: Any, lowest: Any, m: Any, ow: int, f_all: int, few: int, four: Any, filters: Any, columns: Any,
+    b: Any, zeros: Any, lowest: Any, m: Any, ow: int, f_all: int, few: int, four: Any, settled: Any,
+    filters: Any, columns: Any,
 ) -> Any:  # fmt: skip
     """Compute one row of the output, all filters; with neither bias nor rectifier if ``lowest`` is None."""
     patches = (ow + 3) // 4
@@ -175,19 +176,20 @@ def _row_out(
             source = (f * patches + patch) * LANES
             if lowest is None:
                 if len(four):
-                    _sums_7(y, at, y_column, m, source, f_all * patches * LANES)
+                    _sums_7(y, at, y_column, m, source, f_all * patches * LANES, settled)
                 else:
-                    _sums_6(y, at, y_column, m, source, f_all * patches * LANES)
+                    _sums_6(y, at, y_column, m, source, f_all * patches * LANES, settled)
             elif len(four):
-                _output_7(y, at, y_column, m, source, f_all * patches * LANES, b[f], lowest)
+                _output_7(y, at, y_column, m, source, f_all * patches * LANES, b[f], lowest, settled)
             else:
-                _output_6(y, at, y_column, m, source, f_all * patches * LANES, b[f], lowest)
+                _output_6(y, at, y_column, m, source, f_all * patches * LANES, b[f], lowest, settled)
 
 
 @kernel
 def winograd(
     y: Any, y_places: Any, x: Any, x_places: Any, v_taps: Any, u: Any, u_taps: Any, b: Any, lowest: Any, room: Any,
-    shape: Any, channels: int, kh: int, begin: int, end: int, four: Any, three: Any, filters: Any, columns: Any,
+    shape: Any, channels: int, kh: int, begin: int, end: int, four: Any, three: Any, settled: Any,
+    filters: Any, columns: Any,
 ) -> None:  # fmt: skip
     """Convolve the tiles from ``begin`` to ``end``.
 
@@ -207,6 +209,7 @@ def winograd(
         kh: rows of the kernel.
         begin, end: the tiles.
         four, three: ``size`` of how many groups there are of four taps and of three.
+        settled: ``size(1)`` for zero where only rounding is left of terms that cancel, else ``size(0)``.
         filters, columns: the block.
     """
     y_origin, y_tile, y_channel, y_row, y_column = y_places
@@ -228,7 +231,7 @@ def winograd(
             if row >= 0:
                 _row_out(
                     y, y_origin + tile * y_tile + row * y_row, y_channel, y_column, v, v_taps, row % kh, u, u_taps,
-                    b, zeros, lowest, m, ow, f_all, few, four, filters, columns,
+                    b, zeros, lowest, m, ow, f_all, few, four, settled, filters, columns,
                 )  # fmt: skip
 
 
@@ -236,7 +239,7 @@ def winograd(
 def winograd_pool(
     p: Any, p_places: Any, winners: Any, x: Any, x_places: Any, v_taps: Any, u: Any, u_taps: Any, b: Any, lowest: Any,
     room: Any, shape: Any, channels: int, kh: int, window: Any, written: Any, pooled: Any,
-    begin: int, end: int, four: Any, three: Any, filters: Any, columns: Any,
+    begin: int, end: int, four: Any, three: Any, settled: Any, filters: Any, columns: Any,
 ) -> None:  # fmt: skip
     """Convolve, then take maxima over windows side by side.
 
@@ -259,7 +262,7 @@ def winograd_pool(
         written: as for ``convolve_pool``.
         pooled: as for ``convolve_pool``.
         begin, end: the tiles.
-        four, three: as for ``winograd``.
+        four, three, settled: as for ``winograd``.
         filters, columns: the block.
     """
     p_origin, p_tile, p_channel, p_row, p_column = p_places
@@ -288,7 +291,7 @@ def winograd_pool(
             first, last = max(above, 0), min(above + ph, oh)
             _row_out(
                 band, (row - first) * ow * LANES, ph * ow * LANES, LANES, v, v_taps, row % kh, u, u_taps,
-                b, zeros, None, m, ow, f_all, few, four, filters, columns,
+                b, zeros, None, m, ow, f_all, few, four, settled, filters, columns,
             )  # fmt: skip
             if row + 1 < last:
                 continue

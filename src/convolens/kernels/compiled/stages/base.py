@@ -55,6 +55,7 @@ class Stage:
         pads: the halo it wants around its input, or None for a flattened input.
         need_dx: whether the gradient by the input is wanted.
         before_dense: whether a dense layer comes next.
+        before_normalization: whether a batch normalisation comes next.
         whole_gradient: whether ``dy`` must hold all tiles, not only those in work.
         in_place: whether backward reads a cell of its input only before it writes that cell's gradient.
     """
@@ -74,7 +75,7 @@ class Stage:
         self.words: list[str] = []
         self.key = ""
         self.need_dx = False
-        self.before_dense = False
+        self.before_dense = self.before_normalization = False
         self.x: Tiles
         self.y: Tiles
 

@@ -26,6 +26,7 @@ def products_for(
     rows: Pair,
     dtype: Any,
     turned: bool = False,
+    settled: bool = False,
 ) -> Direct | Winograd:
     """Return how to convolve.
 
@@ -39,9 +40,11 @@ def products_for(
         rows: ``(zeros above the input, its rows)``.
         dtype: of all arrays.
         turned: whether it is the gradient by the input that is computed, from the one by the output.
+        settled: whether a sum whose terms are all zero must be zero, not what rounding leaves, in every way: where a
+            rectifier or a maximum comes next, the gradient goes by it.
     """
     if winograd.pays(shape, channels, kernel, strides, dilation, dtype):
-        return Winograd(shape, channels, kernel, dtype, turned)
+        return Winograd(shape, channels, kernel, dtype, turned, settled)
     return Direct(shape, channels, places, kernel, strides, dilation, rows, dtype, turned)
 
 
@@ -99,10 +102,10 @@ class Direct:
 class Winograd:
     """Products of transformed rows. Arguments as for ``products_for``."""
 
-    def __init__(self, shape: Shape, channels: int, kernel: Pair, dtype: Any, turned: bool) -> None:
+    def __init__(self, shape: Shape, channels: int, kernel: Pair, dtype: Any, turned: bool, settled: bool) -> None:
         filters, _, ow = shape
         self.kh, kw = kernel
-        self.shape, self.channels, self.turned = shape, channels, turned
+        self.shape, self.channels, self.turned, self.settled = shape, channels, turned, int(settled)
         parts, patches = winograd.parts_of(kw), -(-ow // winograd.OUTPUTS)
         self.groups = [winograd.GROUPS[kw].count(taps) for taps in (4, 3)]
         self.block = blocks.forward_block(filters, patches, dtype)
@@ -133,7 +136,7 @@ class Winograd:
         room = workspace(self.room, self.dtype)
         winograd.winograd(
             y, y_places, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest, room, self.shape, self.channels,
-            self.kh, begin, end, *map(size, self.groups), *self.block,
+            self.kh, begin, end, *map(size, self.groups), size(self.settled), *self.block,
         )  # fmt: skip
 
     def convolve_pool(
@@ -145,5 +148,5 @@ class Winograd:
         room = workspace(self.room + filters * pooling[0][0] * ow * LANES, self.dtype)
         winograd.winograd_pool(
             p, p_places, winners, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest, room, self.shape,
-            self.channels, self.kh, *pooling, begin, end, *map(size, self.groups), *self.block,
+            self.channels, self.kh, *pooling, begin, end, *map(size, self.groups), size(self.settled), *self.block,
         )  # fmt: skip
