@@ -269,13 +269,17 @@ def test_cells_beyond_the_last_window_of_a_normalised_image_in_every_step() -> N
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-def test_nan_and_infinity_pass_as_in_plain_steps() -> None:
+@pytest.mark.parametrize("predicts", [False, True], ids=["training", "prediction"])
+def test_nan_and_infinity_pass_as_in_plain_steps(predicts: bool) -> None:
     inputs = cl.Input((6, 6, 1))
     y = L.MaxPooling2D()(L.ReLU()(L.Conv2D(2, 3, padding="same")(inputs)))
     model = randomized(cl.Model(inputs, y))
-    x = np.random.default_rng(0).standard_normal((5, 6, 6, 1)).astype(np.float32)
+    x = np.random.default_rng(0).standard_normal((9, 6, 6, 1)).astype(np.float32)
     x[0, 0, 0], x[1, 2, 2], x[2, 5, 5] = np.nan, np.inf, -np.inf
-    outputs = {name: work(model, x, name, gradients="parameters")["y"] for name in ("compiled", "vectorized")}
+    outputs = {}
+    for name in ("compiled", "vectorized"):
+        with kernels.use(name):
+            outputs[name] = model.predict(x) if predicts else work(model, x, name, gradients="parameters")["y"]
     np.testing.assert_array_equal(np.isnan(outputs["compiled"]), np.isnan(outputs["vectorized"]))
     finite = np.isfinite(outputs["vectorized"])
     np.testing.assert_allclose(outputs["compiled"][finite], outputs["vectorized"][finite], rtol=1e-4, atol=1e-5)

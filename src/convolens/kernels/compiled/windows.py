@@ -56,6 +56,19 @@ def _best(
 
 
 @inlined
+def _largest(x: Any, at: int, x_row: int, x_column: int, scale: Any, shift: Any, rows: int, cells: int) -> Any:
+    """Return the maximum of ``scale * x + shift`` over a window."""
+    best = splat(x.dtype.type(-np.inf))
+    for i in range(rows):
+        in_row = muladd(scale, load(x, at + i * x_row), shift)
+        for j in range(1, cells):
+            value = muladd(scale, load(x, at + i * x_row + j * x_column), shift)
+            in_row = where(larger(value, in_row), value, in_row)
+        best = where(larger(in_row, best), in_row, best)
+    return best
+
+
+@inlined
 def _inside(before: int, columns: int, rows: int, written: Any) -> Any:
     """Whether a window that is written out lies inside the image, given its first column and its rows inside."""
     return rows == len(written[0]) and before >= 0 and before + len(written[1]) <= columns
@@ -70,7 +83,7 @@ def maxima(
 
     Args:
         p: where to, from ``p_at`` on, ``p_column`` apart.
-        winners: their places in their windows, from ``winners_at`` on.
+        winners: their places in their windows, from ``winners_at`` on; empty if nobody asks for them.
         x: the windows' rows, from ``x_at`` on; cells are ``x_row`` and ``x_column`` apart.
         scale, shift: the affine function.
         lowest: zero for a rectifier, else minus infinity.
@@ -81,6 +94,18 @@ def maxima(
     """
     _, pw, _, left = window
     scale, shift, floor = splat(scale), splat(shift), splat(lowest)
+    if not len(winners):  # prediction: to follow the places costs as much again as the maxima
+        for p_j in range(count):
+            before = p_j * pw - left
+            if _inside(before, columns, rows, written):
+                best = _largest(
+                    x, x_at + before * x_column, x_row, x_column, scale, shift, len(written[0]), len(written[1])
+                )  # fmt: skip
+            else:
+                first, last = max(before, 0), min(before + pw, columns)
+                best = _largest(x, x_at + first * x_column, x_row, x_column, scale, shift, rows, last - first)
+            store(p, p_at + p_j * p_column, at_least(best, floor))
+        return
     for p_j in range(count):
         before = p_j * pw - left
         if _inside(before, columns, rows, written):
@@ -95,8 +120,7 @@ def maxima(
                 x, x_at + first * x_column, x_row, x_column, scale, shift, place, rows, last - first, pw
             )
         store(p, p_at + p_j * p_column, at_least(best, floor))
-        if len(winners):
-            store(winners, winners_at + p_j * LANES, winner)
+        store(winners, winners_at + p_j * LANES, winner)
 
 
 @kernel
