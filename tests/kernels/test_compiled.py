@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -317,6 +318,53 @@ def test_adam_is_the_rule_of_the_optimizer() -> None:
         kernels.backend("compiled").adam_update(w, g, m, v, alpha=0.002, beta_1=0.9, beta_2=0.99, epsilon=1e-3)
         for ours, expected in ((w, expected_w), (m, expected_m), (v, expected_v)):
             np.testing.assert_allclose(ours, expected, rtol=tolerance, atol=tolerance)
+
+
+def test_a_slow_thread_gives_shares_away_and_both_ranges_stay_whole() -> None:
+    from convolens.kernels.compiled.threads import Offers, own_shares
+
+    offers = Offers(3)
+    slow, quick, alone = (offers.taken(n, own_shares(9, n, 3)) for n in range(3))
+    begun = [next(slow)]
+    assert list(quick) == [5, 4, 3, 2, 1]
+    assert begun + list(slow) == [0]
+    assert list(alone) == [6, 7, 8]
+
+    offers = Offers(2)
+    quick, slow = (offers.taken(n, own_shares(8, n, 2)) for n in range(2))
+    begun = [next(slow)]
+    assert list(quick) == [0, 1, 2, 3, 4, 5, 6]
+    assert begun + list(slow) == [7]
+
+
+def test_weights_do_not_depend_on_which_thread_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    from convolens.kernels.compiled.native import Segment
+
+    rng = np.random.default_rng(0)
+    x, y = rng.random((64, 12, 12, 2), dtype=np.float32), rng.integers(0, 3, 64)
+    usual, weights = Segment._work, []
+    for slow in (None, 0, 1):
+
+        def work(works: Any, worker: int, spans: Any, slow: int | None = slow) -> None:
+            if worker == slow:
+                time.sleep(0.005)
+            usual(works, worker, spans)
+
+        monkeypatch.setattr(Segment, "_work", staticmethod(work))
+        head = [L.Conv2D(4, 3), L.Flatten(), L.Dense(3)]
+        layers = [L.Conv2D(8, 3), L.BatchNormalization(), L.ReLU(), L.MaxPooling2D(2), *head]
+        model = randomized(cl.Sequential([cl.Input((12, 12, 2)), *layers]))
+        model.compile("adam", cl.losses.SparseCategoricalCrossentropy(from_logits=True))
+        config.set_num_threads(2)
+        try:
+            with kernels.use("compiled"):
+                model.fit(x, y, batch_size=64, epochs=2, shuffle=False, verbose=0)
+        finally:
+            config.set_num_threads(None)
+        weights.append(model.get_weights())
+    for other in weights[1:]:
+        for a, b in zip(weights[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_errors_of_threads_are_raised_where_the_work_was_asked() -> None:

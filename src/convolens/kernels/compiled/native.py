@@ -21,7 +21,7 @@ from convolens.kernels.compiled.small import SmallSegment, is_small
 from convolens.kernels.compiled.stages import build
 from convolens.kernels.compiled.stages.base import Room, Stage, keyed_parameters
 from convolens.kernels.compiled.stages.normalization import BatchNormalizationStage
-from convolens.kernels.compiled.threads import parallel
+from convolens.kernels.compiled.threads import Offers, own_shares, parallel
 from convolens.kernels.compiled.tiles import Tiles, flat, from_tile, padded, tiles_of
 from convolens.kernels.operations import Operation
 from convolens.kernels.rows import Rows
@@ -33,6 +33,7 @@ _IN_CACHE = 1 << 18  # bytes of one stage's output that a thread works on at onc
 _IN_LAST_CACHE = 1 << 24  # bytes of all stages that are predicted at once
 
 Work = Callable[[int, int, int, int], None]  # of (worker, share, begin, end)
+_Span = tuple[int, int, int]  # share, begin, end
 
 
 def native_step(
@@ -213,17 +214,31 @@ class Segment:
                 blocks[0] = (blocks[0][0], [before, *blocks[0][1]])
             if after is not None and number == len(phases) - 1:
                 blocks[-1] = (blocks[-1][0], [*blocks[-1][1], after])
+            offers = [Offers(workers) for _ in blocks]
 
-            def work(worker: int, blocks: list[tuple[bool, list[Work]]] = blocks) -> None:
-                shares = range(worker * self.room.shares // workers, (worker + 1) * self.room.shares // workers)
-                spans = [span for share in shares for span in self.spans[share]]
-                everything = [(0, spans[0][1], spans[-1][2])]
-                for whole_range, works in blocks:
-                    for share, start, stop in everything if whole_range else spans:
-                        for one in works:
-                            one(worker, share, start, stop)
+            def work(worker: int, blocks: list[Any] = blocks, offers: list[Offers] = offers) -> None:
+                shares = own_shares(self.room.shares, worker, workers)
+                for (whole_range, works), offered in zip(blocks, offers, strict=True):
+                    if whole_range:
+                        self._work(works, worker, self._range_of(shares))
+                        continue
+                    taken = []
+                    for share in offered.taken(worker, shares):
+                        self._work(works, worker, self.spans[share])
+                        taken.append(share)
+                    shares = taken
 
             parallel(work, workers)
+
+    def _range_of(self, shares: list[int]) -> list[_Span]:
+        """Return neighbouring shares as one span."""
+        return [(0, self.spans[min(shares)][0][1], self.spans[max(shares)][-1][2])] if shares else []
+
+    @staticmethod
+    def _work(works: list[Work], worker: int, spans: list[_Span]) -> None:
+        for span in spans:
+            for one in works:
+                one(worker, *span)
 
     # What the plan calls.
 
@@ -362,7 +377,7 @@ def _settle_backward(stage: Stage) -> None:
     stage.settle_backward()
 
 
-def _spans(share: int, begin: int, end: int, span: int) -> list[tuple[int, int, int]]:
+def _spans(share: int, begin: int, end: int, span: int) -> list[_Span]:
     return [(share, start, min(start + span, end)) for start in range(begin, end, span)]
 
 

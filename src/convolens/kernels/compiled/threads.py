@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import platform
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -23,7 +25,7 @@ from convolens import config
 from convolens.kernels.compiled.emit import intrinsic, pointer
 from convolens.kernels.compiled.jit import kernel
 
-__all__ = ["parallel", "workspace"]
+__all__ = ["Offers", "own_shares", "parallel", "workspace"]
 
 _LOOKS = 40_000  # some tenths of a millisecond
 _HAS_PAUSE = platform.machine() in ("x86_64", "AMD64")
@@ -144,6 +146,39 @@ def parallel(work: Callable[[int], None], count: int) -> None:
         _idle.extend(workers)
     if errors:
         raise errors[0]
+
+
+def own_shares(count: int, worker: int, workers: int) -> list[int]:
+    """Return which of ``count`` shares of a work are this thread's, in the order that ``Offers`` asks for.
+
+    >>> own_shares(8, 0, 2), own_shares(8, 1, 2)
+    ([0, 1, 2, 3], [7, 6, 5, 4])
+    """
+    shares = list(range(worker * count // workers, (worker + 1) * count // workers))
+    return shares[::-1] if worker % 2 else shares
+
+
+class Offers:
+    """Shares that are not begun: a thread takes its own, then what its neighbour has left.
+
+    Neighbours work towards each other, so that what each has taken is one range; a thread whose core is busy with other
+    things gives shares away.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._offered: list[deque[int]] = [deque() for _ in range(workers)]
+
+    def taken(self, worker: int, shares: list[int]) -> Iterator[int]:
+        """Yield a thread's own shares, which are ready from now on, and its neighbour's; each goes to one thread."""
+        own = self._offered[worker]
+        own.extend(shares)
+        with suppress(IndexError):
+            while True:
+                yield own.popleft()
+        neighbour = worker ^ 1
+        with suppress(IndexError):
+            while neighbour < len(self._offered):
+                yield self._offered[neighbour].pop()
 
 
 class _Kept(threading.local):
