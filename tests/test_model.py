@@ -387,3 +387,16 @@ class TestFit:
         assert "5x2x2x2" in text  # the convolution's output
         for name in ("conv2d", "flatten", "dense"):
             assert any(line.endswith(name) for line in text.splitlines())
+
+
+def test_results_as_a_dictionary_are_in_keras_order():
+    model = cl.Sequential([cl.Input((2,)), cl.layers.Dense(2, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    x, y = np.ones((4, 2)), np.array([0, 1, 0, 1])
+    for results in (
+        model.evaluate(x, y, verbose=0, return_dict=True),
+        model.train_on_batch(x, y, return_dict=True),
+        model.test_on_batch(x, y, return_dict=True),
+    ):
+        assert list(results) == ["accuracy", "loss"]
+    assert model.evaluate(x, y, verbose=0)[0] == pytest.approx(results["loss"])

@@ -129,3 +129,13 @@ def test_bad_calls(worked):
     loose = cl.Model(worked.inputs, worked.outputs)
     with pytest.raises(ValueError, match="needs a loss"):
         loose.trace(x, x)
+
+
+def test_sums_over_the_calls_of_a_shared_layer_are_read_only():
+    inputs = cl.Input((4, 4, 1))
+    shared = cl.layers.Conv2D(1, 3, padding="same")
+    model = cl.Model(inputs, shared(shared(inputs)))
+    trace = model.trace(np.ones((1, 4, 4, 1)), d_output=np.ones((1, 4, 4, 1)))
+    total = trace.gradients[shared.name]["kernel"]
+    assert not total.flags.writeable
+    np.testing.assert_allclose(total, sum(trace[shared.name, i].gradients["kernel"] for i in (0, 1)))

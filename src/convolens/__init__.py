@@ -13,21 +13,20 @@ __version__ = "0.1.0"
 _MODULES = {
     name: f"convolens.{name}"
     for name in (
-        "activations", "bridges", "config", "course", "datasets", "evaluation", "exporting", "initializers", "kernels",
-        "layers", "losses", "metrics", "optimizers", "regularizers", "saving", "utils", "zoo",
+        "activations", "backend", "bridges", "callbacks", "config", "course", "datasets", "evaluation", "export",
+        "exporting", "initializers", "kernels", "layers", "losses", "metrics", "models", "optimizers", "regularizers",
+        "saving", "sklearn", "utils", "visualize", "zoo",
     )
 }  # fmt: skip
-_MODULES |= {
-    "backend": "convolens.config",
-    "callbacks": "convolens.training.callbacks",
-    "export": "convolens.exporting",
-    "models": "convolens.models",
-    "sklearn": "convolens.bridges.sklearn",
-    "visualize": "convolens.pictures",
-}
 _NAMES = {
+    "Initializer": "convolens.initializers",
     "Input": "convolens.layers",
+    "Layer": "convolens.layers",
+    "Loss": "convolens.losses",
+    "Metric": "convolens.metrics",
     "Model": "convolens.model",
+    "Optimizer": "convolens.optimizers",
+    "Regularizer": "convolens.regularizers",
     "Sequential": "convolens.sequential",
     "certify": "convolens.checking",
     "check": "convolens.checking",

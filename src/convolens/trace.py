@@ -247,10 +247,10 @@ def _summed(steps: list[Step], regularized: list[Variable]) -> dict[str, dict[st
             if variable.regularizer is None or id(variable) not in moved or key not in into:
                 continue
             moved.discard(id(variable))
-            into[key] = _frozen(into[key] + variable.regularizer.gradient(step.parameters[key]))
+            into[key] = into[key] + variable.regularizer.gradient(step.parameters[key])
             if calls.count(step.layer.name) == 1 and step.gradients is not None:
-                step.gradients[key] = into[key]
-    return sums
+                step.gradients[key] = _frozen(into[key])
+    return {name: {key: _frozen(total) for key, total in own.items()} for name, own in sums.items()}
 
 
 def _frozen(array: Any) -> Any:

@@ -254,3 +254,8 @@ def test_the_page_is_one_file_with_the_windows_drawn(tmp_path):
     assert 'marked">' in text
     assert "http" not in text
     assert "<script" not in text
+
+
+def test_the_librarys_own_module_is_checked_if_one_asks_for_it():
+    report = check(cl.course.step_by_step)
+    assert [result.verdict for result in report] == ["right"] * 8

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -231,3 +232,17 @@ def test_train_leaves_a_report_pictures_and_every_number(rows: Path, capsys: pyt
     for name in ("report.html", "explain.html"):
         assert Path("run", name).read_text("utf-8").lower().startswith("<!doctype html>")
     assert Path("run/images/curves.png").is_file()
+
+
+def test_a_missing_topic_and_a_missing_command_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["worksheet"]) == 2
+    assert "Error: no topic: one of conv, pool" in capsys.readouterr().err
+    assert main(["data"]) == 2
+    assert "Error: no command: choose one of those above." in capsys.readouterr().err
+
+
+@pytest.mark.skipif(find_spec("keras") is not None, reason="Keras is installed")
+def test_an_engine_that_is_not_installed_leaves_no_folder(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", str(rows), *FEW, "--engine", "keras", "--out", "run"]) == 2
+    assert "pip install convolens[keras]" in capsys.readouterr().err
+    assert not Path("run").exists()

@@ -255,3 +255,12 @@ def test_leaked_test_images_are_found_and_left_out(tmp_path: Path) -> None:
     assert metrics["without_leaked"]["count"] == 12
     assert metrics["protocol"].startswith("The last epoch was kept; the test images took no part")
     assert "without_leaked" not in train(tmp_path, "other", epochs=1).metrics
+
+
+def test_pixels_from_0_to_16_are_not_all_near_duplicates(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    np.savetxt(tmp_path / "dark.csv", np.column_stack([y, rng.integers(0, 17, (60, 64))]), "%d", ",")
+    run = train_task(tmp_path / "dark.csv", model="digits_cnn", epochs=1, out=tmp_path / "run", verbose=0)
+    assert "val_loss" in run.history
+    assert run.metrics["leaked_test_images"] == []

@@ -55,7 +55,8 @@ def compare(model: Any, other: Any, x: Any = None, *, seed: int = 0, tolerance: 
 
     Args:
         model: a ``Model`` or ``Sequential`` of this library.
-        other: a Keras model, a PyTorch module (images go in as ``(n, c, h, w)``), or the path of an ONNX file.
+        other: a model of this library or of Keras, a PyTorch module (images go in as ``(n, c, h, w)``), or the path of
+            an ONNX file.
         x: the input, as for ``predict``; drawn if None.
         seed: of the drawn input, uniform in [0, 1).
         tolerance: the largest difference that counts as rounding, relative to the largest value (at least 1).

@@ -31,7 +31,7 @@ def probes_of(other: Any, xs: Sequence[np.ndarray]) -> tuple[list[Probe], list[l
     """Run the other model on the same input.
 
     Args:
-        other: a Keras model, a PyTorch module, or the path of an ONNX file.
+        other: a model of this library or of Keras, a PyTorch module, or the path of an ONNX file.
         xs: the inputs, images ``(n, h, w, c)``.
 
     Returns:
@@ -56,13 +56,22 @@ def _runner_of(other: Any) -> Callable[[Any, list[np.ndarray]], Any]:
         return _run_torch
     if "keras.Model" in ancestors:
         return _run_keras
+    if "convolens.Model" in ancestors:
+        return _run_own
     raise ValueError(
-        f"compare takes a Keras model, a PyTorch module or the path of an ONNX file; got {type(other).__name__}."
+        f"compare takes a model of this library or of Keras, a PyTorch module or the path of an ONNX file; "
+        f"got {type(other).__name__}."
     )
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _run_own(model: Any, xs: list[np.ndarray]) -> Any:
+    trace = model.trace(xs if len(xs) > 1 else xs[0])
+    probes = [Probe(step.layer.name, [step.output]) for step in trace if step.inputs]
+    return probes, [[output] for output in trace.outputs], "other model"
 
 
 def _run_keras(model: Any, xs: list[np.ndarray]) -> Any:

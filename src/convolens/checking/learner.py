@@ -174,13 +174,13 @@ def load(pieces: list[Piece], seconds: float = 10.0) -> Learner:
     return learner
 
 
-def own_functions(namespace: dict[str, Any]) -> dict[str, Callable[..., Any]]:
-    """Return the exercises' functions among the names, without those that this library itself provides."""
+def own_functions(namespace: dict[str, Any], library: bool = False) -> dict[str, Callable[..., Any]]:
+    """Return the exercises' functions among the names; those that this library itself provides only if asked to."""
     found = {exercise.name: namespace.get(exercise.name) for exercise in EXERCISES}
     return {
         name: function
         for name, function in found.items()
-        if callable(function) and not str(getattr(function, "__module__", "")).startswith("convolens.")
+        if callable(function) and (library or not str(getattr(function, "__module__", "")).startswith("convolens."))
     }
 
 

@@ -60,7 +60,7 @@ def check(
         return _check_file(Path(subject), reveal, timeout, memory)
     if isinstance(subject, ModuleType):
         namespace, title = vars(subject), subject.__name__
-        functions = own_functions(namespace)
+        functions = own_functions(namespace, library=title.startswith("convolens."))
     elif isinstance(subject, Mapping):
         namespace, title = dict(subject) if not isinstance(subject, dict) else subject, ""
         functions = own_functions(namespace)

@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             code = _INTERRUPTED
         except typer.TyperException as error:  # an unknown command or option, a value of the wrong kind
-            return _fail(error, error.format_message(), _BAD_INPUT)
+            return _fail(error, error.format_message() or "no command: choose one of those above.", _BAD_INPUT)
         except FloatingPointError as error:
             return _fail(error, str(error), _FAILED)
         except (ValueError, OSError, ImportError) as error:  # an import: a package of an extra is missing

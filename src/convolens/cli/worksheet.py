@@ -26,13 +26,15 @@ _TITLES = {
 
 
 def command(
-    topic: Annotated[str, typer.Argument(help=f"One of {', '.join(TOPICS)}.")],
+    topic: Annotated[str | None, typer.Argument(help=f"One of {', '.join(TOPICS)}.")] = None,
     backward: Annotated[bool, typer.Option("--backward", help="Gradients instead of outputs.")] = False,
     seed: Annotated[int, typer.Option(help="Equal seeds give equal sheets.", min=0)] = 0,
     count: Annotated[int, typer.Option(help="How many exercises.")] = 4,
     out: Annotated[Path | None, typer.Option(help="The HTML file; worksheet-TOPIC.html unless given.")] = None,
 ) -> None:
     """Write a sheet of small exercises with blanks, and worked answers on pages of their own."""
+    if topic is None:
+        raise ValueError(f"no topic: one of {', '.join(TOPICS)}.")
     exercises = make(topic, backward, seed, count)
     target = out or Path(f"worksheet-{topic}{'-backward' if backward else ''}.html")
     note = f"convolens worksheet {topic}{' --backward' if backward else ''} --seed {seed} --count {count}"

@@ -59,6 +59,14 @@ class Dataset:
     scale: int = 255
     source: Source = field(default_factory=Source)
 
+    def near(self, threshold: float = 5.0) -> float:
+        """Return a difference of ``threshold`` of 255 in the units of ``raw``, as near duplicates are told by.
+
+        Images that use less than a quarter of their scale, such as pixels of 0 to 16, are measured by what they use.
+        """
+        brightest = max(int(images.max(initial=0)) for images in self.raw)
+        return threshold / 255 * (brightest if 0 < brightest < self.scale / 4 else self.scale)
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of one image."""

@@ -146,7 +146,7 @@ def _duplicate_table(dataset: Dataset, threshold: float) -> pd.DataFrame:
     images = np.concatenate(dataset.raw)
     labels = np.concatenate([dataset.y_train, dataset.y_test])
     unit = 255 / dataset.scale
-    pairs, rms = near_pairs(images, threshold / unit)
+    pairs, rms = near_pairs(images, dataset.near(threshold))
     a, b = pairs[:, 0], pairs[:, 1]
 
     def split(i: np.ndarray) -> np.ndarray:

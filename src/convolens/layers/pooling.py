@@ -63,6 +63,8 @@ class Pooling(Layer):
 class MaxPooling2D(Pooling):
     """The largest value of each window; its gradient goes to the first maximum in row-major order.
 
+    So do TensorFlow and PyTorch. The course's functions (``cl.course``) send a tie's gradient to every maximum instead.
+
     Args:
         pool_size: the window's ``(height, width)``, or one integer for both.
         strides: steps of the window; the window's size if None.

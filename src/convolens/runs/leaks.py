@@ -19,7 +19,7 @@ def leak_figures(data: Dataset, evaluation: Evaluation) -> dict[str, Any]:
         ``leaked_test_images``: their indices; and where there are some, ``without_leaked``: ``accuracy``,
         ``accuracy_interval`` and ``count`` on the other test images.
     """
-    leaked = leaked_images(*data.raw, threshold=5 * data.scale / 255)
+    leaked = leaked_images(*data.raw, threshold=data.near())
     kept = np.setdiff1d(np.arange(evaluation.count), leaked)
     figures: dict[str, Any] = {"leaked_test_images": leaked}
     if leaked and len(kept):

@@ -9,6 +9,7 @@ import math
 import platform
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 import convolens as cl
 from convolens.bridges.cluster import Cluster
 from convolens.bridges.engine import fit_on_keras
+from convolens.bridges.extras import needed
 from convolens.datasets import Dataset, duplicate_groups, stratified_split
 from convolens.random import checked
 from convolens.training.callbacks import BackupAndRestore, Callback
@@ -155,6 +157,8 @@ def train_task(
         run = Run(target, _config(task, options, data))
     if cluster is not None and options.engine != "keras":
         raise ValueError("devices and processes share the work of engine 'keras'; the native engine has none.")
+    if options.engine == "keras" and find_spec("keras") is None:
+        needed("keras", "keras", "engine 'keras'")
     run.config["options"] = dataclasses.asdict(options)
     run.keep(data)
     if begin is not None:
@@ -272,7 +276,7 @@ def _split(data: Dataset, options: Options) -> tuple[np.ndarray, np.ndarray]:
 def training_groups(data: Dataset) -> np.ndarray | None:
     """Number the training images so that near duplicates share a number; None where there are too many to look."""
     x = data.raw.x_train
-    return duplicate_groups(x, 5 * data.scale / 255) if len(x) <= _GROUPING_LIMIT else None
+    return duplicate_groups(x, data.near()) if len(x) <= _GROUPING_LIMIT else None
 
 
 class _Record(Callback):

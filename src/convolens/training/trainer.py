@@ -203,7 +203,7 @@ class Trainer:
     def _results(self, as_dict: bool) -> Any:
         logs = self.metric_set.result()
         if as_dict:
-            return logs
+            return dict(sorted(logs.items()))
         return next(iter(logs.values())) if len(logs) == 1 else list(logs.values())
 
     # Many batches.
