@@ -128,7 +128,7 @@ def test_resume_refuses_other_data(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, "run", callbacks=[Interrupt(1)])
     write_csv(tmp_path / "rows.csv", count=63)
-    with pytest.raises(ValueError, match="the data files are not those that the run began with"):
+    with pytest.raises(ValueError, match="the data files are not those that the run was trained on"):
         train_task(resume=tmp_path / "run")
 
 

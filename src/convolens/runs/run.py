@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from convolens.datasets import Dataset, read_image
+from convolens.datasets import Dataset, names, read_image
 from convolens.evaluation import Evaluation, class_probabilities, evaluate_classifier
 from convolens.files import replacing
 
 from .leaks import leak_figures
-from .tasks import find_task
+from .tasks import find_task, moved
 
 __all__ = ["Run", "write_json"]
 
@@ -73,9 +73,18 @@ class Run:
     @property
     def history(self) -> dict[str, list[float]]:
         """A list of values per name, one per epoch: what ``history.csv`` says."""
-        with open(self.folder / "history.csv", newline="", encoding="utf-8") as file:
+        path = self.folder / "history.csv"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file; expected a row per epoch, as `train` writes it.")
+        with open(path, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        return {name: [float(row[name]) for row in rows] for name in rows[0]} if rows else {}
+        try:
+            columns = {name: [float(row[name]) for row in rows] for name in rows[0]} if rows else {}
+        except (TypeError, ValueError, KeyError) as error:
+            raise ValueError(f"{path}: damaged; expected a number per column and epoch ({error}).") from None
+        if rows and columns.get("epoch") != list(range(1, len(rows) + 1)):
+            raise ValueError(f"{path}: damaged; expected the epochs 1 to {len(rows)} in a column 'epoch'.")
+        return columns
 
     @property
     def class_names(self) -> list[str]:
@@ -83,10 +92,26 @@ class Run:
         return list(self.config["data"]["class_names"])
 
     def dataset(self, data_dir: str | Path | None = None) -> Dataset:
-        """Load the data that the run was trained on, from where they were."""
+        """Load the data that the run was trained on, from where they were or from ``data_dir``.
+
+        Raises:
+            ValueError: if the files are not those that the run was trained on.
+            OSError: if they are missing.
+        """
         if self._dataset is None or data_dir is not None:
             options = self.config["options"]
-            self._dataset = find_task(self.config["task"], data_dir or options["data_dir"], options["seed"])
+            task = self.config["task"] if data_dir is None else moved(self.config["task"], Path(data_dir))
+            gone = [part for part in task if part not in names() and not Path(part).exists()]
+            if gone:
+                raise FileNotFoundError(f"{gone[0]}: the run's data are not there. Name their place with --data.")
+            data = find_task(task, data_dir or options["data_dir"], options["seed"])
+            if sorted(data.source.files.values()) != sorted(self.config["data"]["files"].values()):
+                raise ValueError(
+                    f"{self.folder}: the data files are not those that the run was trained on, and a new split would "
+                    "test it on images that it has learnt. Put them back, name their place with --data, or train a new "
+                    "run."
+                )
+            self._dataset = data
         return self._dataset
 
     def keep(self, dataset: Dataset) -> None:

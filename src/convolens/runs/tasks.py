@@ -8,7 +8,7 @@ from pathlib import Path
 from convolens import datasets
 from convolens.datasets import Dataset
 
-__all__ = ["find_task"]
+__all__ = ["find_task", "moved"]
 
 
 def find_task(task: str | Path | Sequence[str | Path], data_dir: str | Path | None = None, seed: int = 0) -> Dataset:
@@ -39,10 +39,21 @@ def find_task(task: str | Path | Sequence[str | Path], data_dir: str | Path | No
         raise ValueError(f"{parts[0]}: one .h5 file; expected two, TRAIN.h5 and TEST.h5.")
     if len(parts) == 1 and not {"/", "\\", "."} & set(str(parts[0])):
         return datasets.load(str(parts[0]), data_dir)  # the error that suggests the nearest name
+    missing = [f" {path} is no file or folder here." for path in paths if not path.exists()]
     raise ValueError(
         f"{' '.join(map(str, parts))}: no task. Expected a data set ({', '.join(datasets.names())}), a folder with one "
-        "folder of images per class, TRAIN.csv [TEST.csv], or TRAIN.h5 TEST.h5."
+        f"folder of images per class, TRAIN.csv [TEST.csv], or TRAIN.h5 TEST.h5.{''.join(missing[:1])}"
     )
+
+
+def moved(task: Sequence[str], folder: Path) -> list[str]:
+    """Return a run's task with its files looked for in another folder; a folder of images may be that folder itself."""
+    if len(task) == 1 and task[0] in datasets.names():
+        return list(task)
+    there = [folder / Path(part).name for part in task]
+    if len(task) == 1 and not there[0].exists() and folder.is_dir():
+        return [str(folder)]
+    return [str(new) if new.exists() else part for part, new in zip(task, there, strict=True)]
 
 
 def _kind(path: Path) -> str:

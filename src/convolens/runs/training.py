@@ -144,8 +144,8 @@ def train_task(
         if task or out:
             raise ValueError("a resumed run keeps its task and its folder; name neither beside resume.")
         options = Options(**{**run.config["options"], **given})
-        data = find_task(run.config["task"], options.data_dir, options.seed)
-        _check_same_data(run, data)
+        _check_resumable(run, options)
+        data = run.dataset(options.data_dir)
         recipe = recipe_for(data, options.network)
     else:
         if not task:
@@ -292,6 +292,8 @@ class _Record(Callback):
         if (run.folder / "history.csv").is_file():
             columns = run.history
             self.rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+            for row in self.rows:
+                row["epoch"] = int(row["epoch"])
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Forget rows of epochs that are done again after an interruption."""
@@ -375,10 +377,31 @@ def _command(task: Sequence[str], options: Options) -> str:
     return shlex.join(words)
 
 
-def _check_same_data(run: Run, data: Dataset) -> None:
-    before = sorted(run.config["data"]["files"].values())
-    if sorted(data.source.files.values()) != before:
-        raise ValueError(f"{run.folder}: the data files are not those that the run began with; it cannot be resumed.")
+def _check_resumable(run: Run, options: Options) -> None:
+    """Refuse to go on where that would train with other options than the run says, or lose what it has."""
+    before = Options(**run.config["options"])
+    for field in dataclasses.fields(Options):
+        if field.name in ("epochs", "data_dir"):
+            continue
+        was, now = getattr(before, field.name), getattr(options, field.name)
+        if was != now:
+            raise ValueError(
+                f"{run.folder}: a resumed run keeps its {field.name} ({was}); got {now}. Only epochs and the place of "
+                "the data may change."
+            )
+    kept = (run.folder / "model.keras").exists()
+    done = len(run.history.get("epoch", ())) if kept or (run.folder / "history.csv").exists() else 0
+    if done and not (run.folder / "checkpoints" / "training_metadata.json").is_file():
+        raise FileNotFoundError(
+            f"{run.folder}: has {done} epochs but no checkpoint to go on from. Train a new run: {run.config['command']}"
+        )
+    if done and not kept:
+        raise FileNotFoundError(
+            f"{run.folder / 'model.keras'}: no such file, and only the end of an epoch writes it. Train a new run: "
+            f"{run.config['command']}"
+        )
+    if done >= options.epochs and options != before:
+        raise ValueError(f"{run.folder}: has {done} epochs already; expected more than that, got {options.epochs}.")
 
 
 def _write_state(run: Run, state: str) -> None:
