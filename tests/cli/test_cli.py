@@ -130,6 +130,16 @@ def test_data_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         (["data", "describe", "digits", "--threshold", "0"], "threshold is 0"),
         (["data", "fetch", "digitz"], "Did you mean"),
         (["fly"], "fly"),
+        (["train", "./nowhere"], "nowhere is no file or folder here"),
+        (["train", "digits", "--against", "none"], "none: no such run folder"),
+        (
+            ["data", "describe", "digits", "--samples", "grid.html"],
+            "grid.html: expected the name of an image",
+        ),
+        (["worksheet", "conv", "--out", "marks.csv"], "expected a name that ends in .html"),
+        (["bench", "--profile", "lenet5", "--growth"], "choose one"),
+        (["certify", "none", "--budget", "nan"], "--budget nan"),
+        (["certify", "none", "--budget", "-5"], "--budget -5"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
@@ -246,3 +256,19 @@ def test_an_engine_that_is_not_installed_leaves_no_folder(rows: Path, capsys: py
     assert main(["train", str(rows), *FEW, "--engine", "keras", "--out", "run"]) == 2
     assert "pip install convolens[keras]" in capsys.readouterr().err
     assert not Path("run").exists()
+
+
+def test_results_are_not_measured_for_a_folder_that_is_a_file(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--quick", "--out", str(rows)]) == 2
+    assert "rows.csv: is a file; expected a folder" in capsys.readouterr().err
+
+
+def test_a_diverging_run_names_a_layer_that_its_network_has(rows: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--model", "digits_cnn", "--epochs", "3", "--batch-size", "8", "--no-report", "--augment"]
+    assert main(["train", str(rows), *few, "--learning-rate", "1e30", "--out", "run"]) == 1
+    shown = capsys.readouterr().err
+    assert "layer 'conv2d" in shown or "layer 'dense" in shown
+    assert "_2'" not in shown
+    assert "_3'" not in shown
+    assert not Path("run").exists()  # no epoch was done, so the mended command may have the folder
+    assert main(["train", str(rows), *few, "--out", "run", "--quiet"]) == 0

@@ -159,3 +159,37 @@ def test_read_image_errors(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cannot be read as an image") as error:
         read_image(tmp_path / "text.png", (8, 8))
     assert "\n" not in str(error.value)
+
+
+def test_folders_within_the_folders_are_not_taken_for_classes(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for name in ("up", "left"):
+            (tmp_path / part / name).mkdir(parents=True)
+            Image.new("L", (8, 8)).save(tmp_path / part / name / "a.png")
+    with pytest.raises(ValueError, match=r"folders of test and train; expected one folder per class"):
+        load_folder(tmp_path)
+
+
+def test_a_folder_without_images_is_named(tmp_path: Path) -> None:
+    for name in ("up", "left", "gone"):
+        (tmp_path / name).mkdir()
+    for number in range(4):
+        Image.new("L", (8, 8), 9 * number).save(tmp_path / "up" / f"{number}.png")
+    with pytest.raises(ValueError, match=r"No image is in gone, left\."):
+        load_folder(tmp_path)
+    for number in range(4):
+        Image.new("L", (8, 8), 200 + 9 * number).save(tmp_path / "left" / f"{number}.png")
+    found = load_folder(tmp_path, size=8)
+    assert found.class_names == ["left", "up"]
+    assert "No image is in gone." in found.source.notes
+
+
+def test_one_class_and_other_separators_are_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 255, (20, 64))
+    np.savetxt(tmp_path / "one.csv", np.column_stack([np.ones(20, int), pixels]), "%d", ",")
+    with pytest.raises(ValueError, match=r"one\.csv: one class only \(1\); expected at least two"):
+        load_csv(tmp_path / "one.csv")
+    np.savetxt(tmp_path / "semi.csv", np.column_stack([np.arange(20) % 2, pixels]), "%d", ";")
+    with pytest.raises(ValueError, match="separated by ';'; expected ','"):
+        load_csv(tmp_path / "semi.csv")

@@ -264,3 +264,60 @@ def test_pixels_from_0_to_16_are_not_all_near_duplicates(tmp_path: Path) -> None
     run = train_task(tmp_path / "dark.csv", model="digits_cnn", epochs=1, out=tmp_path / "run", verbose=0)
     assert "val_loss" in run.history
     assert run.metrics["leaked_test_images"] == []
+
+
+def test_a_resumed_run_keeps_its_options_and_its_record(tmp_path: Path) -> None:
+    run = train(tmp_path, "run")
+    config = (run.folder / "config.json").read_bytes()
+    for change, message in (
+        ({"learning_rate": 0.5}, r"keeps its learning_rate \(.*\); got 0\.5"),
+        ({"optimizer": "sgd"}, "keeps its optimizer"),
+        ({"dropout": 0.9}, "keeps its dropout"),
+        ({"epochs": 3}, "has 4 epochs already; expected more than that, got 3"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            train_task(resume=run.folder, verbose=0, **change)
+    assert (run.folder / "config.json").read_bytes() == config
+    longer = train_task(resume=run.folder, verbose=0, epochs=5)
+    assert longer.history["epoch"] == [1, 2, 3, 4, 5]
+    assert (run.folder / "history.csv").read_text().splitlines()[1].startswith("1,")
+
+
+@pytest.mark.parametrize(
+    ("gone", "message"),
+    [
+        ("checkpoints/training_metadata.json", "has 4 epochs but no checkpoint to go on from"),
+        ("history.csv", "history.csv: no such file"),
+        ("model.keras", "model.keras: no such file, and only the end of an epoch writes it"),
+    ],
+)
+def test_a_run_that_lacks_a_part_is_not_overwritten(tmp_path: Path, gone: str, message: str) -> None:
+    run = train(tmp_path, "run")
+    (run.folder / gone).unlink()
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    with pytest.raises(FileNotFoundError, match=message):
+        train_task(resume=run.folder, verbose=0, epochs=6)
+    assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("damage", ["junk{\n1\n", "epoch,loss\n1,0.5\n2\n", "epoch,loss\n1,0.5\n3,0.4\n"])
+def test_a_damaged_history_is_named(tmp_path: Path, damage: str) -> None:
+    run = train(tmp_path, "run", epochs=1)
+    (run.folder / "history.csv").write_text(damage)
+    with pytest.raises(ValueError, match=r"history\.csv: damaged"):
+        _ = run.history
+
+
+def test_data_that_changed_are_not_split_anew(tmp_path: Path) -> None:
+    run = train(tmp_path, "run", epochs=1)
+    metrics = (run.folder / "metrics.json").read_bytes()
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "rows.csv").rename(tmp_path / "moved" / "rows.csv")
+    with pytest.raises(FileNotFoundError, match=r"the run.s data are not there\. Name their place with --data"):
+        Run.load(run.folder).evaluate()
+    Run.load(run.folder).evaluate(tmp_path / "moved")
+    assert (run.folder / "metrics.json").read_bytes() == metrics
+    write_csv(tmp_path / "rows.csv", count=63)
+    with pytest.raises(ValueError, match="not those that the run was trained on"):
+        Run.load(run.folder).evaluate()
+    assert (run.folder / "metrics.json").read_bytes() == metrics

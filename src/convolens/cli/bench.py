@@ -37,6 +37,10 @@ def command(
 
     chosen = _chosen(tasks, tuple(TASKS), "task")
     contestants = _chosen(peers, tuple(CONTESTANTS), "contestant") if peers else None
+    if profile and growth:
+        raise ValueError("--profile and --growth are two measurements; choose one.")
+    if out is not None and out.exists() and not out.is_dir():
+        raise ValueError(f"--out {out}: is a file; expected a folder.")
     if profile:
         return _profile(_chosen(profile, tuple(TASKS), "task")[0])
     if growth:
@@ -72,12 +76,12 @@ def _profile(task: str) -> int:
 
     found = profile(task)
     frame = pd.DataFrame(found["rows"]).set_index("part")
+    rates = {"GFLOP/s": frame["rate"] / 1e9, "of the limit": frame["share"]}
     shown = pd.DataFrame(
         {
             "forward, ms": frame["forward"],
             "backward, ms": frame["backward"],
-            "GFLOP/s": frame["rate"] / 1e9,
-            "of the limit": frame["share"],
+            **{name: [f"{x:.3f}" if x > 0 else "" for x in values] for name, values in rates.items()},
         }
     )
     summary = (

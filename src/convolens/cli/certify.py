@@ -26,8 +26,12 @@ def command(
     from convolens.files import replacing
     from convolens.runs import Run
 
+    if not 0 <= budget < float("inf"):
+        raise ValueError(f"--budget {budget:g}: expected a number of multiply-adds, 0 or more.")
     opened = Run.load(run)
     dataset = opened.dataset(data)
+    if examples > len(dataset.x_test):
+        raise ValueError(f"--examples {examples}: there are {len(dataset.x_test)} test images.")
     model = opened.model
     y = dataset.y_test[:examples]
     if model.output_shape[-1] == 1:

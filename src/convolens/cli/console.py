@@ -7,9 +7,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
-__all__ = ["Console", "console", "escaped", "table"]
+__all__ = ["Console", "console", "escaped", "page_target", "table"]
 
 
 class Console:
@@ -76,6 +78,13 @@ def table(title: str, frame: pd.DataFrame, index: bool = True, digits: int = 4) 
         words = [f"{cell:.{digits}f}" if isinstance(cell, float) else escaped(str(cell)) for cell in cells]
         shown.add_row(*([escaped(str(label))] if index else []), *words)
     return shown
+
+
+def page_target(path: Path) -> Path:
+    """Return where a page is to be written, unless its name is that of something else."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"--out {path}: a page is written there; expected a name that ends in .html.")
+    return path
 
 
 def escaped(text: str) -> str:

@@ -63,7 +63,13 @@ def describe(
     if samples is not None:
         from PIL import Image
 
-        Image.fromarray(found.samples.squeeze()).save(samples)
+        from convolens.files import replacing
+
+        kind = Image.registered_extensions().get(samples.suffix.lower())
+        if kind not in Image.SAVE:
+            raise ValueError(f"--samples {samples}: expected the name of an image file, such as samples.png.")
+        with replacing(samples) as beside:
+            Image.fromarray(found.samples.squeeze()).save(beside, kind)
     shown = [
         f"[bold]{escaped(repr(dataset))}[/]",
         escaped(found.description),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .console import console, escaped
+from .console import console, escaped, page_target
 
 __all__ = ["command"]
 
@@ -36,6 +36,7 @@ def command(
     from convolens.runs import Run
 
     found = Run.load(run)
+    target = page_target(out) if out else found.folder / "explain.html"
     model, names = found.model, found.class_names
     if image is None:
         if label is not None:
@@ -54,7 +55,6 @@ def command(
         y = answer if label is None else _class_number(label, names)
         if label is None:
             console.note(f"no --label: the gradients are those of the network's own answer, {names[answer]}.")
-    target = out or found.folder / "explain.html"
     certificate = cl.certify(model, x[None], np.array([y])) if certify else None
     explanation = explain(model, x, y, class_names=names, certificate=certificate)
     explanation.save(target)

@@ -94,9 +94,11 @@ def _cluster(devices: int | None, coordinator: str | None, processes: int, proce
 
 def train_and_show(task: Any, *, report: bool = True, against: Path | None = None, **options: Any) -> Any:
     """Train, print the table of precision, recall and F1, say where the run is, write its pages; return the run."""
-    from convolens.runs import train_task
+    from convolens.runs import Run, train_task
     from convolens.training.callbacks import ProgressBar
 
+    if against is not None:
+        Run.load(against)
     begun: list[Any] = []
 
     def begin(run: Any) -> None:

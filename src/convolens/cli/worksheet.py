@@ -12,7 +12,7 @@ from convolens.checking.worksheet import TOPICS, make
 from convolens.checking.worksheet_page import worksheet_page
 from convolens.files import replacing
 
-from .console import console, escaped
+from .console import console, escaped, page_target
 
 __all__ = ["command"]
 
@@ -36,7 +36,7 @@ def command(
     if topic is None:
         raise ValueError(f"no topic: one of {', '.join(TOPICS)}.")
     exercises = make(topic, backward, seed, count)
-    target = out or Path(f"worksheet-{topic}{'-backward' if backward else ''}.html")
+    target = page_target(out) if out else Path(f"worksheet-{topic}{'-backward' if backward else ''}.html")
     note = f"convolens worksheet {topic}{' --backward' if backward else ''} --seed {seed} --count {count}"
     title = _TITLES[topic] + (", backward" if backward else "")
     with replacing(target) as beside:

@@ -105,6 +105,8 @@ def assemble(
         ValueError: if a part is empty, has NaN or values out of range, a label without a class, or if counts or
             shapes do not fit together.
     """
+    if len(class_names) < 2:
+        raise ValueError(f"{name}: one class only ({', '.join(class_names)}); expected at least two.")
     images, labels = [], []
     for part, (x, y) in (("training", train), ("test", test)):
         where = f"{name}: {part} set"

@@ -44,7 +44,11 @@ def stratified_split(
     test = np.flatnonzero(chosen[member])
     train = np.flatnonzero(~chosen[member])
     if not len(test) or not len(train):
-        raise ValueError(f"{len(y)} images are too few to split: expected at least two of some class.")
+        near = " that are no near duplicates of each other" if groups is not None else ""
+        raise ValueError(
+            f"{len(y)} images are too few to set a share of {test_size:g} aside: expected at least two of some class"
+            f"{near}, or no share (validation 0)."
+        )
     return train, test
 
 

@@ -70,6 +70,8 @@ def read_csv(path: str | Path, label: str = "label") -> tuple[np.ndarray, np.nda
         frame = pd.read_csv(io.BytesIO(content), header=0 if header else None)
     except (ValueError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: cannot be read as CSV ({str(error).strip()}).") from None
+    if header and label not in frame.columns and len(cells) == 1 and ";" in cells[0]:
+        raise ValueError(f"{path}: its cells are separated by ';'; expected ','.")
     if header and label not in frame.columns:
         raise ValueError(
             f"{path}: has no column {label!r}; its columns are {_few(frame.columns)}. Name the label's column."
@@ -128,18 +130,26 @@ def load_folder(path: str | Path, size: int | tuple[int, int] = 64, test_size: f
         raise FileNotFoundError(f"{path}: no such folder.")
     height, width = (size, size) if isinstance(size, int) else size
     folders = {entry.name: _images_in(entry) for entry in sorted(path.iterdir()) if entry.is_dir()}
+    empty = [name for name, files in folders.items() if not files]
+    without = f" No image is in {', '.join(empty)}." if empty else ""
     folders = {name: files for name, files in folders.items() if files}
     if len(folders) < 2:
         raise ValueError(
             f"{path}: found {len(folders)} folders with images; expected one folder per class, at least two "
-            f"({', '.join(sorted(IMAGE_SUFFIXES))})."
+            f"({', '.join(sorted(IMAGE_SUFFIXES))}).{without}"
+        )
+    if all(len({file.parent for file in files} - {path / name}) > 1 for name, files in folders.items()):
+        raise ValueError(
+            f"{path}: the images are in folders of {' and '.join(folders)}; expected one folder per class in {path} "
+            "itself. A test set is split off by a seed."
         )
     files = [file for members in folders.values() for file in members]
     channels = 1 if all(is_gray(file) for file in files) else 3
     x = np.stack([read_image(file, (height, width), channels) for file in files])
     y = np.repeat(np.arange(len(folders)), [len(members) for members in folders.values()])
     first, second = stratified_split(y, test_size, seed)
-    source = Source({str(file): sha256(file) for file in files}, [_split_note(test_size, seed)])
+    notes = [_split_note(test_size, seed), *([without.strip()] if without else [])]
+    source = Source({str(file): sha256(file) for file in files}, notes)
     description = f"{len(files)} images from the folders of {path.name}, at {height}x{width}."
     return assemble(path.name, (x[first], y[first]), (x[second], y[second]), list(folders), description, source=source)
 

@@ -7,6 +7,7 @@ import functools
 import inspect
 import math
 import platform
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -195,6 +196,7 @@ def _train(
     network = _build(options, data, ())
     trained = network
     if options.augment:
+        cl.utils.clear_session()  # layers of the two have the same names
         trained = _build(options, data, augmentation_layers(recipe, cl))
         trained.set_weights(network.get_weights())
     train, held_out = _split(data, options)
@@ -231,8 +233,11 @@ def _train(
     except KeyboardInterrupt:
         _write_state(run, "interrupted")
         raise
-    except (FloatingPointError, ConnectionError):
-        _write_state(run, "failed")
+    except (FloatingPointError, ConnectionError) as error:
+        if isinstance(error, FloatingPointError) and not (run.folder / "history.csv").exists():
+            shutil.rmtree(run.folder)  # nothing was learnt; the mended command may have the folder
+        else:
+            _write_state(run, "failed")
         raise
     run.config["seconds"] = round(run.config.get("seconds", 0) + time.perf_counter() - started, 2)
     _write_state(run, "done")
@@ -323,6 +328,9 @@ def _new_folder(out: str | Path | None, name: str) -> Path:
             raise ValueError(f"{out}: the folder is not empty. Choose another, or go on with --resume {out}.")
         if Path(out).exists() and not Path(out).is_dir():
             raise ValueError(f"{out}: is a file; expected the name of a new folder.")
+        above = next((parent for parent in Path(out).parents if parent.exists()), None)
+        if above is not None and not above.is_dir():
+            raise ValueError(f"{out}: {above} is no folder; expected the name of a new folder.")
         return Path(out)
     stem = f"{Path(name).stem.replace('.h5', '')}-{time.strftime('%Y%m%d-%H%M%S')}"
     names = (stem if i == 0 else f"{stem}-{i + 1}" for i in range(10_000))

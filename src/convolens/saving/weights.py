@@ -130,7 +130,8 @@ def open_hdf5(source: Any, name: Any) -> Any:
     try:
         return h5py.File(source, "r")
     except OSError as error:
-        raise OSError(f"{name} is damaged or no HDF5 file ({error}).") from error
+        kind = "is neither a .keras archive nor HDF5" if str(name).endswith(".keras") else "is no HDF5 file"
+        raise OSError(f"{name} is damaged, or {kind} ({error}). Write it again, or restore a copy.") from error
 
 
 def read_state(file: Any, model: Any, skip_mismatch: bool = False) -> None:
