@@ -222,7 +222,7 @@ def test_folder_in_use_and_folders_that_are_no_run(tmp_path: Path) -> None:
 def test_nan_loss_ends_the_run_and_says_where(tmp_path: Path) -> None:
     with pytest.raises(FloatingPointError, match="epoch"):
         train(tmp_path, "run", optimizer="sgd", learning_rate=1e30)
-    assert Run.load(tmp_path / "run").config["state"] == "failed"
+    assert not (tmp_path / "run").exists()  # no epoch was done
 
 
 @pytest.mark.slow
