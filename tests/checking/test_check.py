@@ -151,6 +151,7 @@ def test_a_call_that_cannot_be_interrupted_is_killed_and_the_others_are_judged(t
     deaf = "def zero_pad(X, pad):\n    import signal\n    signal.signal(2, signal.SIG_IGN)\n    while True: pass\n\n"
     report = check(written(tmp_path, deaf + MASK), timeout=1.5)
     assert record(report, "zero_pad").verdict == "wrong"
+    assert record(report, "zero_pad").diagnosis == "does not end"
     assert record(report, "create_mask_from_window").verdict == "right"
 
 
@@ -159,6 +160,7 @@ def test_a_function_that_ends_the_process_is_wrong_and_the_others_are_judged(tmp
     found = record(report, "zero_pad")
     assert found.verdict == "wrong"
     assert "exit code 7" in found.problem
+    assert found.diagnosis == "ends the process"
     assert record(report, "create_mask_from_window").verdict == "right"
 
 

@@ -109,6 +109,7 @@ HINTS = {
         "NumPy 2 turns only an array without axes into a float. How else can you take the one number out?"
     ),
     "does not end": "Which loop never reaches its end?",
+    "ends the process": "Which call ends Python where the function should return?",
     "sign is wrong": "Compare the signs.",
     "not written yet": "Write the function's body.",
 }

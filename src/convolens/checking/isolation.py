@@ -44,7 +44,8 @@ def check_isolated(path: Path, seconds: float = 10.0, memory: int = 4 * GIGABYTE
         culprit = [event["begins"] for event in events if "begins" in event][-1:]
         if not culprit or not culprit[0] or any(record["function"] == culprit[0] for record in known):
             return Report([], str(path), [*notes, f"{path.name}: running the file {died}"])
-        known.append(Result(culprit[0], "wrong", problem=f"calling it {died}.", diagnosis="does not end").to_json())
+        diagnosis = "ends the process" if died.startswith("ended") else "does not end"
+        known.append(Result(culprit[0], "wrong", problem=f"calling it {died}.", diagnosis=diagnosis).to_json())
 
 
 def _run(path: Path, seconds: float, memory: int, known: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], str]:
