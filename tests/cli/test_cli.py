@@ -194,9 +194,8 @@ def test_interrupt_is_exit_code_130(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_the_best_network_and_resumes(rows: Path) -> None:
-    heeding = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # a job in the background does not
-    )
+    # A job of the shell's background has SIGINT ignored, and so have the processes that it starts.
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     command = [sys.executable, "-c", f"{heeding}; import sys; from convolens.cli import main; sys.exit(main())"]
     arguments = ["train", str(rows), *FEW[:2], "--epochs", "100000", "--batch-size", "8", "--out", "run"]
     process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
