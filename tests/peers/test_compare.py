@@ -191,7 +191,7 @@ def test_a_planted_mistake_in_onnx(tmp_path):
 
 def test_what_cannot_be_compared(tmp_path):
     model = ours()
-    with pytest.raises(ValueError, match="a Keras model, a PyTorch module or the path of an ONNX file; got int"):
+    with pytest.raises(ValueError, match="of Keras, a PyTorch module or the path of an ONNX file; got int"):
         cl.compare(model, 3)
     with pytest.raises(ValueError, match="there is no file"):
         cl.compare(model, tmp_path / "none.onnx")
