@@ -321,3 +321,19 @@ def test_data_that_changed_are_not_split_anew(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not those that the run was trained on"):
         Run.load(run.folder).evaluate()
     assert (run.folder / "metrics.json").read_bytes() == metrics
+
+
+def test_an_end_between_a_first_epochs_row_and_its_network_begins_again(tmp_path: Path) -> None:
+    run = train(tmp_path, "run", epochs=1)
+    (run.folder / "model.keras").unlink()
+    for part in (run.folder / "checkpoints").iterdir():
+        part.unlink()
+    assert train_task(resume=run.folder, verbose=0, epochs=4).history == train(tmp_path, "whole").history
+
+
+def test_a_csv_file_is_not_looked_for_in_the_folder_of_named_sets(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, "run", data_dir=tmp_path, callbacks=[Interrupt(1)])
+    (tmp_path / "elsewhere").mkdir()
+    assert train_task(resume=tmp_path / "run", verbose=0).config["state"] == "done"
+    assert Run.load(tmp_path / "run").dataset(tmp_path / "elsewhere").name == "rows.csv"

@@ -51,7 +51,8 @@ def moved(task: Sequence[str], folder: Path) -> list[str]:
     if len(task) == 1 and task[0] in datasets.names():
         return list(task)
     there = [folder / Path(part).name for part in task]
-    if len(task) == 1 and not there[0].exists() and folder.is_dir():
+    images = len(task) == 1 and _kind(Path(task[0])) not in (".csv", ".h5")
+    if images and not there[0].exists() and folder.is_dir():
         return [str(folder)]
     return [str(new) if new.exists() else part for part, new in zip(task, there, strict=True)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import inspect
@@ -147,7 +148,7 @@ def train_task(
             raise ValueError("a resumed run keeps its task and its folder; name neither beside resume.")
         options = Options(**{**run.config["options"], **given})
         _check_resumable(run, options)
-        data = run.dataset(options.data_dir)
+        data = run.dataset(given.get("data_dir"))
         recipe = recipe_for(data, options.network)
     else:
         if not task:
@@ -236,7 +237,7 @@ def _train(
         raise
     except (FloatingPointError, ConnectionError) as error:
         if isinstance(error, FloatingPointError) and not (run.folder / "history.csv").exists():
-            shutil.rmtree(run.folder)  # nothing was learnt; the mended command may have the folder
+            _clear(run.folder)  # nothing was learnt; the mended command may have the folder
         else:
             _write_state(run, "failed")
         raise
@@ -362,17 +363,26 @@ def _check_resumable(run: Run, options: Options) -> None:
             )
     kept = (run.folder / "model.keras").exists()
     done = len(run.history.get("epoch", ())) if kept or (run.folder / "history.csv").exists() else 0
-    if done and not (run.folder / "checkpoints" / "training_metadata.json").is_file():
+    resumable = (run.folder / "checkpoints" / "training_metadata.json").is_file()
+    if kept and not resumable:
         raise FileNotFoundError(
             f"{run.folder}: has {done} epochs but no checkpoint to go on from. Train a new run: {run.config['command']}"
         )
-    if done and not kept:
+    if resumable and done and not kept:
         raise FileNotFoundError(
             f"{run.folder / 'model.keras'}: no such file, and only the end of an epoch writes it. Train a new run: "
             f"{run.config['command']}"
         )
     if done >= options.epochs and options != before:
         raise ValueError(f"{run.folder}: has {done} epochs already; expected more than that, got {options.epochs}.")
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a run wrote before its first epoch ended, and the folder if that was all."""
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    (folder / "config.json").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _write_state(run: Run, state: str) -> None:
