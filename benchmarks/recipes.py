@@ -63,6 +63,7 @@ CANDIDATES: dict[str, tuple[int, int, list[dict[str, Any]]]] = {
             {"network": "smile_cnn", "dropout": 0.3, "learning_rate": 3e-3},
             {"network": "smile_cnn", "epochs": 60},
             {"network": "smile_cnn", "augment": False, "epochs": 20},
+            {"network": "smile_trio"},
         ],
     ),
     "fashion_mnist": (6, 2, [{}, {"augment": False, "epochs": 15}]),

@@ -10,7 +10,16 @@ from typing import Any
 
 import convolens as cl
 
-__all__ = ["NETWORKS", "convolutional_model", "digits_cnn", "happy_model", "lenet5", "signs_cnn", "smile_cnn"]
+__all__ = [
+    "NETWORKS",
+    "convolutional_model",
+    "digits_cnn",
+    "happy_model",
+    "lenet5",
+    "signs_cnn",
+    "smile_cnn",
+    "smile_trio",
+]
 
 
 def lenet5(
@@ -150,7 +159,8 @@ def signs_cnn(
     >>> signs_cnn().count_params()
     127798
     """
-    inputs, features = _normalised_convolutions(api, input_shape, augment, dropout)
+    inputs = api.Input(input_shape)
+    features = _normalised_convolutions(api, _chain(augment, inputs), dropout)
     outputs = api.layers.Dense(classes, activation="softmax")(features)
     return _finished(api.Model(inputs, outputs, name="signs_cnn"), compile)
 
@@ -169,25 +179,51 @@ def smile_cnn(
     >>> smile_cnn().count_params()
     127473
     """
-    inputs, features = _normalised_convolutions(api, input_shape, augment, dropout)
+    inputs = api.Input(input_shape)
+    features = _normalised_convolutions(api, _chain(augment, inputs), dropout)
     outputs = api.layers.Dense(1, activation="sigmoid")(features)
     return _finished(api.Model(inputs, outputs, name="smile_cnn"), compile)
+
+
+def smile_trio(
+    api: Any = cl,
+    dropout: float = 0.5,
+    input_shape: tuple[int, int, int] = (64, 64, 3),
+    compile: bool = True,
+    augment: Sequence[Any] = (),
+    apart: bool = False,
+) -> Any:
+    """Return three ``smile_cnn`` side by side, and the mean of their probabilities: each errs in other places.
+
+    L. K. Hansen, P. Salamon, Neural network ensembles, 1990. The other arguments are those of ``digits_cnn``.
+
+    Args:
+        apart: whether to return each one's probability, ``(n, 3)``, instead of the mean. So they are trained, with
+            the label of an image three times, for the error of the mean alone would let each lean on the others. The
+            weights fit both.
+
+    >>> smile_trio().count_params(), smile_trio(apart=True).output_shape
+    (382419, (None, 3))
+    """
+    layers = api.layers
+    inputs = api.Input(input_shape)
+    x = _chain(augment, inputs)
+    features = [_normalised_convolutions(api, x, dropout) for _ in range(3)]
+    outputs = [layers.Dense(1, activation="sigmoid")(one) for one in features]
+    joined = (layers.Concatenate() if apart else layers.Average())(outputs)
+    return _finished(api.Model(inputs, joined, name="smile_trio"), compile, apart=apart)
 
 
 #: Every network that ``convolens train --model NAME`` can choose.
 NETWORKS: dict[str, Callable[..., Any]] = {
     network.__name__: network
-    for network in (lenet5, happy_model, convolutional_model, digits_cnn, signs_cnn, smile_cnn)
+    for network in (lenet5, happy_model, convolutional_model, digits_cnn, signs_cnn, smile_cnn, smile_trio)
 }
 
 
-def _normalised_convolutions(
-    api: Any, input_shape: tuple[int, int, int], augment: Sequence[Any], dropout: float
-) -> tuple[Any, Any]:
-    """Return the input and 64 features of it: each convolution is normalised before ReLU and halves the image."""
+def _normalised_convolutions(api: Any, x: Any, dropout: float) -> Any:
+    """Return 64 features of images: each convolution is normalised before ReLU and halves the image."""
     layers = api.layers
-    inputs = api.Input(input_shape)
-    x = _chain(augment, inputs)
     for filters, kernel_size, strides in ((16, 5, 2), (32, 3, 1), (64, 3, 1), (64, 3, 1)):
         x = layers.Conv2D(filters, kernel_size, strides, padding="same", use_bias=False)(x)
         x = layers.BatchNormalization(momentum=0.9)(x)
@@ -196,7 +232,7 @@ def _normalised_convolutions(
             x = layers.MaxPooling2D(2)(x)
     x = layers.Flatten()(x)
     x = layers.Dropout(dropout)(x)
-    return inputs, layers.Dense(64, activation="relu")(x)
+    return layers.Dense(64, activation="relu")(x)
 
 
 def _chain(layers: Sequence[Any], x: Any) -> Any:
@@ -205,10 +241,10 @@ def _chain(layers: Sequence[Any], x: Any) -> Any:
     return x
 
 
-def _finished(model: Any, compile: bool) -> Any:
+def _finished(model: Any, compile: bool, apart: bool = False) -> Any:
     """Compile with Adam, the cross-entropy that fits the output, and accuracy."""
     if compile:
-        binary = model.output_shape[-1] == 1
+        binary = apart or model.output_shape[-1] == 1
         loss = "binary_crossentropy" if binary else "sparse_categorical_crossentropy"
-        model.compile(optimizer="adam", loss=loss, metrics=["accuracy"])
+        model.compile(optimizer="adam", loss=loss, metrics=["binary_accuracy" if apart else "accuracy"])
     return model

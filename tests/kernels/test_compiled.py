@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
 from typing import Any
 
@@ -205,6 +207,29 @@ def test_no_bit_depends_on_the_number_of_threads(make: Any) -> None:
             np.testing.assert_array_equal(other[key], value, err_msg=key)
 
 
+@pytest.mark.parametrize("filters", [4, 21])
+def test_few_images_in_a_network_worth_several_threads(filters: int) -> None:
+    inputs = cl.Input((40, 36, 90))
+    x = L.MaxPooling2D()(L.Conv2D(filters, 3, activation="relu")(inputs))
+    x = L.ReLU()(L.BatchNormalization()(L.Conv2D(filters, (2, 3), padding="same")(x)))
+    wide = L.Dense(1_200_000 // (19 * 17 * filters), activation="relu")(L.Flatten()(x))
+    model = randomized(cl.Model(inputs, L.Dense(3)(wide)))
+    images = np.random.default_rng(0).standard_normal((3, 40, 36, 90)).astype(np.float32)
+    found = []
+    try:
+        for threads in (1, 2, 3, 4):
+            config.set_num_threads(threads)
+            found.append([work(model, images[:n], "compiled", training=False)["y"] for n in (1, 3)])
+    finally:
+        config.set_num_threads(None)
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+    plain = work(model, images, "vectorized", training=False)["y"]
+    np.testing.assert_allclose(found[0][1], plain, rtol=1e-4, atol=1e-4 * np.abs(plain).max())
+    np.testing.assert_allclose(found[0][0], plain[:1], rtol=1e-4, atol=1e-4 * np.abs(plain).max())
+
+
 def test_training_gives_the_same_weights_with_any_number_of_threads() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.random((90, 16, 16, 1), dtype=np.float32), rng.integers(0, 3, 90)
@@ -379,6 +404,21 @@ def test_errors_of_threads_are_raised_where_the_work_was_asked() -> None:
     done = []
     parallel(done.append, 3)
     assert sorted(done) == [0, 1, 2]
+
+
+def test_who_asked_does_what_no_other_thread_has_begun() -> None:
+    from convolens.kernels.compiled.threads import parallel
+
+    done: list[tuple[int, int]] = []
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(5)  # no other thread gets a turn while this one has something to do
+    try:
+        for _ in range(20):
+            parallel(lambda part: done.append((part, threading.get_ident())), 2)
+    finally:
+        sys.setswitchinterval(interval)
+    assert sorted(part for part, _ in done) == [0] * 20 + [1] * 20
+    assert (1, threading.get_ident()) in done
 
 
 @pytest.mark.parametrize("n", [2, 20])

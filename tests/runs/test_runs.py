@@ -48,6 +48,25 @@ class WeightsByEpoch(Callback):
         self.weights.append(self.model.get_weights())
 
 
+@pytest.mark.parametrize("augment", [False, True])
+def test_networks_side_by_side_are_kept_as_their_mean(tmp_path: Path, augment: bool) -> None:
+    task = write_csv(tmp_path / "rows.csv", side=16, classes=2)
+    run = train_task(
+        task, out=tmp_path / "run", model="smile_trio", epochs=3, batch_size=8, validation=0.25, augment=augment,
+        learning_rate=1e-3, verbose=0,
+    )  # fmt: skip
+    assert run.model.output_shape == (None, 1)
+    assert run.model.name == "smile_trio"
+    data = run.dataset()
+    predicted = run.model.predict(data.x_test, verbose=0)[:, 0] > 0.5
+    assert run.metrics["accuracy"] == (predicted == data.y_test).mean()
+    history = run.history
+    assert all(0 <= value <= 1 for value in history["val_accuracy"])
+    longer = train_task(resume=run.folder, epochs=4, verbose=0).history
+    assert longer["epoch"] == [1, 2, 3, 4]
+    assert longer["loss"][:3] == history["loss"]
+
+
 def test_folder_and_figures(tmp_path: Path) -> None:
     run = train(tmp_path, "one", epochs=6)
     assert {path.name for path in run.folder.iterdir()} == {

@@ -75,10 +75,12 @@ _RECIPES = {
     "happy": [
         Recipe("happy_model", 20, 16, 1e-3, "faces"),
         Recipe("smile_cnn", 40, 32, 2e-3, "faces", augment=True, validation=0.0),
+        Recipe("smile_trio", 40, 32, 2e-3, "faces", augment=True, validation=0.0),
     ],
     "smiles": [
         Recipe("happy_model", 36, 32, 4e-4, "upright faces", augment=True, validation=0.0),
         Recipe("smile_cnn", 40, 32, 2e-3, "faces", augment=True, validation=0.0),
+        Recipe("smile_trio", 40, 32, 2e-3, "faces", augment=True, validation=0.0),
     ],
     "signs": [
         Recipe("convolutional_model", 120, 32, 3e-3, "signs"),

@@ -197,16 +197,23 @@ def _train(
     cl.utils.clear_session()
     network = _build(options, data, ())
     trained = network
-    if options.augment:
+    apart = "apart" in inspect.signature(cl.zoo.NETWORKS[options.network]).parameters
+    if options.augment or apart:
         cl.utils.clear_session()  # layers of the two have the same names
-        trained = _build(options, data, augmentation_layers(recipe, cl))
+        augment = augmentation_layers(recipe, cl) if options.augment else ()
+        trained = _build(options, data, augment, **({"apart": True} if apart else {}))
         trained.set_weights(network.get_weights())
     train, held_out = _split(data, options)
     steps = -(-len(train) // options.batch_size) * options.epochs
-    for one in {id(network): network, id(trained): trained}.values():
-        _compile(one, options, steps)
     binary = network.output_shape[-1] == 1
-    y = data.y_train[:, None].astype(np.float32) if binary else data.y_train
+    for one in {id(network): network, id(trained): trained}.values():
+        _compile(one, options, steps, binary)
+    # Networks that are trained apart each have the label.
+    y = (
+        np.repeat(data.y_train[:, None].astype(np.float32), trained.output_shape[-1], axis=1)
+        if binary
+        else data.y_train
+    )
     arguments: dict[str, Any] = {
         "batch_size": options.batch_size,
         "epochs": options.epochs,
@@ -250,9 +257,9 @@ def _is_worker(cluster: Cluster | None) -> bool:
     return cluster is not None and not cluster.is_chief
 
 
-def _build(options: Options, data: Dataset, augment: Sequence[Any]) -> Any:
+def _build(options: Options, data: Dataset, augment: Sequence[Any], **more: Any) -> Any:
     build = cl.zoo.NETWORKS[options.network]
-    arguments: dict[str, Any] = {"input_shape": data.image_shape, "compile": False, "augment": augment}
+    arguments: dict[str, Any] = {"input_shape": data.image_shape, "compile": False, "augment": augment, **more}
     classes = len(data.class_names)
     if "classes" in inspect.signature(build).parameters:
         arguments["classes"] = classes
@@ -265,11 +272,13 @@ def _build(options: Options, data: Dataset, augment: Sequence[Any]) -> Any:
     return build(cl, **arguments)
 
 
-def _compile(model: Any, options: Options, steps: int) -> None:
+def _compile(model: Any, options: Options, steps: int, binary: bool) -> None:
     kind: Any = type(cl.optimizers.get(options.optimizer))
     schedule = cl.optimizers.schedules.CosineDecay(options.learning_rate, steps)
-    loss = "binary_crossentropy" if model.output_shape[-1] == 1 else "sparse_categorical_crossentropy"
-    model.compile(optimizer=kind(learning_rate=schedule), loss=loss, metrics=["accuracy"])
+    loss = "binary_crossentropy" if binary else "sparse_categorical_crossentropy"
+    # Of several columns, "accuracy" would be whether the largest is the right one.
+    accuracy = cl.metrics.BinaryAccuracy(name="accuracy") if binary else "accuracy"
+    model.compile(optimizer=kind(learning_rate=schedule), loss=loss, metrics=[accuracy])
 
 
 def _split(data: Dataset, options: Options) -> tuple[np.ndarray, np.ndarray]:

@@ -119,8 +119,8 @@ def block(body: Callable[..., None], result: Any, *arguments: Any) -> Any:
         for kind, value in zip(signature.args, args, strict=True):
             if isinstance(kind, types.Array):
                 values.append(pointer(context, builder, kind, value))
-            elif isinstance(kind, types.UniTuple):
-                values.append(kind.count)
+            elif isinstance(kind, types.BaseTuple):  # the empty one is no UniTuple
+                values.append(len(kind))
             else:
                 values.append(value)
         body(builder, lanes_of(context, signature.args[0].dtype), *values)

@@ -23,7 +23,7 @@ from convolens.kernels.compiled.lanes import (
 )
 from convolens.kernels.compiled.sums import correlate
 
-__all__ = ["convolve_lines", "finish_lines"]
+__all__ = ["convolve_lines", "dense_line", "finish_lines"]
 
 
 @kernel
@@ -47,14 +47,14 @@ def convolve_lines(
         lowest: zero for a rectifier, else minus infinity.
         shape: of the output.
         images: how many.
-        begin, end: the blocks of filters.
+        begin, end: the filters, a block's or more.
         filters, columns: the block, columns in vectors.
     """
-    f_all, oh, _ = shape
+    _, oh, _ = shape
     taps = x_taps.size
     for image in range(images):
-        for block in range(begin, end):
-            f = min(block * len(filters), f_all - len(filters))
+        for block in range(begin, end, len(filters)):
+            f = min(block, end - len(filters))
             for row in range(oh):
                 first, last = taps_inside(row, stride, x_rows, taps)
                 z_at = image * z_image + (f * oh + row) * z_row
@@ -70,7 +70,7 @@ def convolve_lines(
 @kernel
 def finish_lines(
     p: Any, p_places: Any, z: Any, z_places: Any, scale: Any, shift: Any, lowest: Any,
-    shape: Any, window: Any, pooled: Any, images: int, line: Any,
+    shape: Any, window: Any, pooled: Any, images: int, line: Any, begin: int, end: int,
 ) -> None:  # fmt: skip
     """Maxima over windows side by side of ``scale * z + shift``; windows of one cell copy.
 
@@ -85,14 +85,15 @@ def finish_lines(
         window, pooled: as in ``windows``.
         images: how many.
         line: room for one row, and two vectors after it.
+        begin, end: the channels.
     """
     p_origin, p_image, p_channel, p_row, p_column = p_places
     z_origin, z_image, z_channel, z_row = z_places
-    channels, height, width = shape
+    _, height, width = shape
     ph, pw, top, left = window
     floor = splat(lowest)
     for image in range(images):
-        for c in range(channels):
+        for c in range(begin, end):
             factor, constant = splat(scale[c]), splat(shift[c])
             for p_i in range(pooled[0]):
                 first, last = max(p_i * ph - top, 0), min(p_i * ph - top + ph, height)
@@ -126,3 +127,34 @@ def finish_lines(
                         store(line, p_j, best)
                         for column in range(p_j, min(p_j + LANES, pooled[1])):
                             p[p_at + column * p_column] = line[column]
+
+
+@kernel
+def dense_line(y: Any, x: Any, w: Any, begin: int, end: int) -> None:
+    """Compute the inputs' share from ``begin`` to ``end`` of ``y = x w``, reading the kernel as it lies in memory.
+
+    Args:
+        y: ``(n, units)``.
+        x: ``(n, inputs)``.
+        w: the kernel ``(inputs, units)`` as one axis.
+        begin, end: the inputs.
+    """
+    units = y.shape[1]
+    whole = units // LANES * LANES
+    for image in range(x.shape[0]):
+        sums = y[image]
+        sums[:] = 0
+        for k in range(begin, end - 3, 4):  # four at a time, for the sums are loaded and stored each time
+            one, two, three, four = x[image, k], x[image, k + 1], x[image, k + 2], x[image, k + 3]
+            at = k * units
+            for f in range(0, whole, LANES):
+                value = muladd(splat(one), load(w, at + f), load(sums, f))
+                value = muladd(splat(two), load(w, at + units + f), value)
+                value = muladd(splat(three), load(w, at + 2 * units + f), value)
+                store(sums, f, muladd(splat(four), load(w, at + 3 * units + f), value))
+            for f in range(whole, units):
+                for j in range(4):
+                    sums[f] += x[image, k + j] * w[at + j * units + f]
+        for k in range(end - (end - begin) % 4, end):
+            for f in range(units):
+                sums[f] += x[image, k] * w[k * units + f]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -17,11 +18,15 @@ from convolens.kernels.compiled.stages.base import Stage, keyed_parameters
 from convolens.kernels.compiled.stages.convolution import ConvolutionStage
 from convolens.kernels.compiled.stages.dense import DenseStage
 from convolens.kernels.compiled.stages.normalization import BatchNormalizationStage, PoolStage
-from convolens.kernels.compiled.threads import parallel
+from convolens.kernels.compiled.threads import parallel, workspace
 
 __all__ = ["SmallSegment", "is_small"]
 
-_WORTH_A_THREAD = 6_000_000  # multiply-adds
+_WORTH_A_THREAD = 3_000_000  # multiply-adds
+_WORTH_SHARES = 1_000_000  # numbers of a dense kernel: it is memory that takes the time
+_SHARES = 4  # of a dense layer's sums, whatever the number of threads
+
+Work = Callable[[int, int], None]
 
 
 def is_small(images: int, stages: list[Stage], training: bool) -> bool:
@@ -73,24 +78,45 @@ class SmallSegment:
             stage.zeros = np.zeros(stage.output_shape[0], self.dtype)
         source: Any = self._image_buffer(stages[0])
         self._entry = source
+        convolve: Work | None = None
+        size = 0
         for number, stage in enumerate(stages):
             following = stages[number + 1] if number + 1 < len(stages) else None
             if isinstance(stage, DenseStage):
                 break
+            z = source
             if isinstance(stage, ConvolutionStage):
-                z = self._convolution(stage, source)
+                z, convolve = self._convolution(stage, source)
+                size = stage.products * images
                 if not stage.pools and isinstance(following, PoolStage):
                     source = z
                     continue
-            else:
-                z = source
             source = self._image_buffer(following) if following is not None else None
             if source is None:
                 self._flat = np.zeros((images, prod(stage.output_shape)), self.dtype)
-            self._finish(stage, z, source)
+            works = [work for work in (convolve, self._finish(stage, z, source)) if work is not None]
+            self._add(works, stage.output_shape[0], size)
+            convolve, size = None, 0
         else:
             number = len(stages)
-        self._dense = stages[number:]
+        self._vectors = [stage for stage in stages[number:] if isinstance(stage, DenseStage)]
+
+    def _add(self, works: list[Work], channels: int, size: int) -> None:
+        """Run these one after another, on several threads if that is worth it: each thread a range of channels."""
+        if size <= _WORTH_A_THREAD:
+            self._works.extend(partial(work, 0, channels) for work in works)
+            return
+
+        def on_threads() -> None:
+            parts = max(1, min(config.get_num_threads(), channels // LANES))  # a block of filters each, or more
+
+            def run(part: int) -> None:
+                for work in works:
+                    work(part * channels // parts, (part + 1) * channels // parts)
+
+            parallel(run, parts)
+
+        self._works.append(on_threads)
 
     def _image_buffer(self, stage: Stage | None) -> _Images | None:
         """Return room for a stage's input with its halo; None where it is to be flattened."""
@@ -104,7 +130,8 @@ class SmallSegment:
             row = max(row, reach)
         return _Images(self.shape[0], stage.shape, (top, left), top + height + bottom, row, self.dtype)
 
-    def _convolution(self, stage: ConvolutionStage, x: Any) -> _Images:
+    def _convolution(self, stage: ConvolutionStage, x: Any) -> tuple[_Images, Work]:
+        """Return room for the sums and what computes some channels of them."""
         filters, oh, ow = stage.z_shape
         channels, (kh, kw), (dh, dw) = stage.shape[0], stage.kernel, stage.dilation
         z = _Images(self.shape[0], stage.z_shape, (0, 0), oh, _whole(ow), self.dtype)
@@ -115,26 +142,19 @@ class SmallSegment:
         w_taps = blocks.offsets((kh, kw * channels * filters), (channels, filters), (kw, channels * filters))
         x_rows = (stage.pads[0][0], stage.shape[1], kh, dh)
         block = blocks.forward_block(filters, _whole(ow) // LANES, self.dtype)
-        count = -(-filters // len(block[0]))
         image = x.array.shape[1]
-        products = stage.products * self.shape[0]
 
-        def work(part: int = 0, parts: int = 1) -> None:
+        def work(begin: int, end: int) -> None:
             lines.convolve_lines(
                 z.array.reshape(-1), z.array.shape[1], _whole(ow), x.array.reshape(-1), image, row, x_taps, x_rows,
                 stage.strides[0], kernel.value.reshape(-1), w_taps, stage.bias(), lowest, stage.z_shape, self.shape[0],
-                part * count // parts, (part + 1) * count // parts, *block,
+                begin, end, *block,
             )  # fmt: skip
 
-        def on_threads() -> None:
-            parts = min(config.get_num_threads(), count)
-            parallel(lambda part: work(part, parts), parts)
+        return z, work
 
-        self._works.append(on_threads if products > _WORTH_A_THREAD else work)
-        return z
-
-    def _finish(self, stage: Any, z: _Images, target: _Images | None) -> None:
-        """Add what comes after a stage's products: an affine function, maxima, a rectifier, and the way to the next."""
+    def _finish(self, stage: Any, z: _Images, target: _Images | None) -> Work:
+        """Return what comes after a stage's sums: an affine function, maxima, a rectifier, the way to the next."""
         rows, columns = stage.pooled
         channels = stage.output_shape[0]
         scale, shift = np.ones(channels, self.dtype), np.zeros(channels, self.dtype)
@@ -144,21 +164,20 @@ class SmallSegment:
         else:
             array, places = target.array, (*target.places, 1)
         z_shape = getattr(stage, "z_shape", stage.shape)
-        line = np.zeros(_whole(z_shape[2]) + 2 * LANES, self.dtype)
+        size = _whole(z_shape[2]) + 2 * LANES
         normalizes = isinstance(stage, BatchNormalizationStage)
         if normalizes:
             stage.dtype = self.dtype
+            self._works.append(stage.prepare)
 
-        def work() -> None:
-            if normalizes:
-                stage.prepare()
+        def work(begin: int, end: int) -> None:
             factors = (stage.scale, stage.shift) if normalizes else (scale, shift)
             lines.finish_lines(
                 array.reshape(-1), places, z.array.reshape(-1), z.places, *factors, stage.lowest,
-                z_shape, stage.window, stage.pooled, self.shape[0], line,
+                z_shape, stage.window, stage.pooled, self.shape[0], workspace(size, self.dtype), begin, end,
             )  # fmt: skip
 
-        self._works.append(work)
+        return work
 
     def forward(self, x: np.ndarray, *, training: bool, rng: Any) -> tuple[np.ndarray, Any]:
         """Return the output, in fresh memory, and the input as cache."""
@@ -170,12 +189,28 @@ class SmallSegment:
                 for work in self._works:
                     work()
                 vector = self._flat.copy()
-        for stage in self._dense:
-            vector = vector @ stage.operation.parameters["kernel"].value
-            vector += stage.bias()
-            if stage.relu:
-                np.maximum(vector, 0, out=vector)
+        for stage in self._vectors:
+            vector = self._dense(stage, vector)
         return vector.reshape(self.output_shape), x
+
+    def _dense(self, stage: DenseStage, x: np.ndarray) -> np.ndarray:
+        """Return a dense layer's output. A large kernel is read by several threads, each some rows of it."""
+        w = stage.operation.parameters["kernel"].value
+        if w.size < _WORTH_SHARES or stage.units < LANES:
+            y = x @ w
+        else:
+            shares = np.empty((_SHARES, len(x), stage.units), self.dtype)
+            parts = min(config.get_num_threads(), _SHARES)
+
+            def run(part: int) -> None:
+                for share in range(part * _SHARES // parts, (part + 1) * _SHARES // parts):
+                    begin, end = share * stage.inputs // _SHARES, (share + 1) * stage.inputs // _SHARES
+                    lines.dense_line(shares[share], x, w.reshape(-1), begin, end)
+
+            parallel(run, parts)
+            y = shares.sum(axis=0)
+        y += stage.bias()
+        return np.maximum(y, 0, out=y) if stage.relu else y
 
     def backward(
         self, d_output: np.ndarray, cache: Any, need_dx: bool = True

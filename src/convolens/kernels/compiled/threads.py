@@ -64,6 +64,13 @@ class _Turn:
         self._lock.release()
         self._given[0] += 1
 
+    def take_back(self) -> bool:
+        """Whether what was given is still there; then it is no more."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        self._given[0] -= 1
+        return True
+
     def take(self, looks: int) -> None:
         _watch(self._given, self._taken, looks)
         self._lock.acquire()
@@ -94,6 +101,13 @@ class _Worker:
         self._work, self._looks = work, looks
         self._asked.give()
 
+    def give_up(self) -> bool:
+        """Whether the work was not begun; then it never is."""
+        idle = self._asked.take_back()
+        if idle:
+            self._work = None
+        return idle
+
     def wait(self) -> None:
         self._done.take(self._looks)
         self._work = None
@@ -120,6 +134,9 @@ if hasattr(os, "register_at_fork"):
 def parallel(work: Callable[[int], None], count: int) -> None:
     """Call ``work(0)`` ... ``work(count - 1)`` side by side, the first on the calling thread.
 
+    So are those that no other thread has begun by then: on a machine that is busy with other things, a thread may wait
+    for milliseconds until a core is given to it.
+
     Raises:
         Exception: the first that a call raised, after all have ended.
     """
@@ -137,9 +154,12 @@ def parallel(work: Callable[[int], None], count: int) -> None:
         work(0)
     except BaseException as error:
         errors.append(error)
-    for worker in workers:
+    for number, worker in enumerate(workers, start=1):
         try:
-            worker.wait()
+            if worker.give_up():
+                work(number)
+            else:
+                worker.wait()
         except BaseException as error:
             errors.append(error)
     with _borrow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -16,92 +16,137 @@ __all__ = ["affine_of", "linear", "sums_of"]
 _NOISE = 2.0**-20  # what rounding leaves of a sum that is zero, as a part of its terms: 16 units in the last place
 
 Matrix = Sequence[Sequence[Any]]
+Matrices = Mapping[int, Matrix]
 
 
-def _product(builder: Any, vector: Any, matrix: Matrix, x: Any, x_at: Any, x_step: Any) -> list[Any]:
-    """Return ``matrix @ x`` as vectors, without the products with 0 and 1."""
-    values = [emit.load(builder, x, at, vector) for at in emit.apart(builder, x_at, x_step, len(matrix[0]))]
-    found = []
-    for row in matrix:
-        value = None
-        for factor, one in zip(row, values, strict=True):
-            if factor == 0:
-                continue
-            if factor == 1 or (factor == -1 and value is not None):
-                add = builder.fadd if factor == 1 else builder.fsub
-                value = one if value is None else add(value, one)
-                continue
-            constant = ir.Constant(one.type, [float(factor)] * LANES)
-            value = builder.fmul(constant, one) if value is None else emit.muladd(builder, constant, one, value)
-        found.append(value)
+def _pairs(rows: Matrix) -> list[tuple[int, int]]:
+    """Return the pairs of rows that differ in the signs of some numbers only, as those of points x and -x do.
+
+    >>> _pairs([[1, 2, 4], [1, 0, 0], [1, -2, 4]])
+    [(0, 2)]
+    """
+    found: list[tuple[int, int]] = []
+    for q, row in enumerate(rows):
+        for p in range(q):
+            sizes_agree = all(abs(a) == abs(b) for a, b in zip(rows[p], row, strict=True))
+            if sizes_agree and rows[p] != row and not any(p in pair for pair in found):
+                found.append((p, q))
     return found
 
 
-def _settled(builder: Any, vector: Any, matrix: Matrix, x: Any, x_at: Any, x_step: Any) -> list[Any]:
-    """Return ``matrix @ x`` as vectors, zero where it is no more than rounding leaves of terms that cancel."""
-    values = [emit.load(builder, x, at, vector) for at in emit.apart(builder, x_at, x_step, len(matrix[0]))]
+def _row(builder: Any, row: Sequence[Any], values: list[Any]) -> Any:
+    """Return the sum of ``values`` times the numbers of the row, without the products with 0 and 1."""
+    found = None
+    for factor, one in zip(row, values, strict=True):
+        if factor == 0:
+            continue
+        if factor == 1 or (factor == -1 and found is not None):
+            add = builder.fadd if factor == 1 else builder.fsub
+            found = one if found is None else add(found, one)
+            continue
+        constant = ir.Constant(one.type, [float(factor)] * LANES)
+        found = builder.fmul(constant, one) if found is None else emit.muladd(builder, constant, one, found)
+    return found
+
+
+def _product(builder: Any, matrix: Matrix, values: list[Any]) -> list[Any]:
+    """Return ``matrix @ values``; what a pair of rows or of columns have in common is computed once."""
+    rows, values = [list(row) for row in matrix], list(values)
+    for p, q in _pairs(list(zip(*rows, strict=True))):
+        values[p], values[q] = builder.fadd(values[p], values[q]), builder.fsub(values[p], values[q])
+        for row in rows:
+            row[p], row[q] = (row[p], 0) if row[p] == row[q] else (0, row[p])
+    partner = dict(_pairs(rows))
+    found: list[Any] = [None] * len(rows)
+    for p, row in enumerate(rows):
+        if p in partner:
+            other = rows[partner[p]]
+            even = _row(builder, [a if a == b else 0 for a, b in zip(row, other, strict=True)], values)
+            odd = _row(builder, [0 if a == b else a for a, b in zip(row, other, strict=True)], values)
+            found[p], found[partner[p]] = builder.fadd(even, odd), builder.fsub(even, odd)
+        elif found[p] is None:
+            found[p] = _row(builder, row, values)
+    return found
+
+
+def _settled(builder: Any, matrix: Matrix, values: list[Any]) -> list[Any]:
+    """Return ``matrix @ values``, zero where it is no more than rounding leaves of terms that cancel."""
+    zero = ir.Constant(values[0].type, [0.0] * LANES)
     sizes = [emit.size_of(builder, one) for one in values]
+    noises = _product(builder, [[_NOISE * abs(float(factor)) for factor in row] for row in matrix], sizes)
     found = []
-    for row, value in zip(matrix, _product(builder, vector, matrix, x, x_at, x_step), strict=True):
-        noise = ir.Constant(vector, [0.0] * LANES)
-        for factor, one in zip(row, sizes, strict=True):
-            if factor != 0:
-                constant = ir.Constant(vector, [_NOISE * abs(float(factor))] * LANES)
-                noise = emit.muladd(builder, constant, one, noise)
+    for noise, value in zip(noises, _product(builder, matrix, values), strict=True):
         vanishes = builder.fcmp_ordered("<", emit.size_of(builder, value), noise)  # not NaN, nor infinity
-        found.append(builder.select(vanishes, ir.Constant(vector, [0.0] * LANES), value))
+        found.append(builder.select(vanishes, zero, value))
     return found
 
 
-def linear(matrix: Matrix) -> Any:
-    """Return an intrinsic ``(y, y_at, y_step, x, x_at, x_step)`` that writes ``y = matrix @ x`` for vectors."""
+def _vectors(builder: Any, vector: Any, x: Any, x_at: Any, x_step: Any, count: int) -> list[Any]:
+    return [emit.load(builder, x, at, vector) for at in emit.apart(builder, x_at, x_step, count)]
+
+
+def linear(matrices: Matrices) -> Any:
+    """Return an intrinsic ``(y, y_at, y_step, x, x_at, x_step, width)`` that writes ``y = matrices[width] @ x``.
+
+    ``x`` and ``y`` are vectors, ``width`` is a ``size``.
+    """
 
     @intrinsic
-    def transform(typingctx: Any, y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_step: Any) -> Any:
-        def body(builder: Any, vector: Any, y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_step: Any) -> None:
-            values = _product(builder, vector, matrix, x, x_at, x_step)
+    def transform(typingctx: Any, y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_step: Any, width: Any) -> Any:
+        def body(
+            builder: Any, vector: Any, y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_step: Any, width: int
+        ) -> None:
+            matrix = matrices[width]
+            values = _product(builder, matrix, _vectors(builder, vector, x, x_at, x_step, len(matrix[0])))
             for value, at in zip(values, emit.apart(builder, y_at, y_step, len(matrix)), strict=True):
                 emit.store(builder, value, y, at)
 
-        return emit.block(body, types.void, y, y_at, y_step, x, x_at, x_step)
+        return emit.block(body, types.void, y, y_at, y_step, x, x_at, x_step, width)
 
     return transform
 
 
-def sums_of(matrix: Matrix) -> Any:
+def sums_of(matrices: Matrices) -> Any:
     """Return an intrinsic as ``linear`` does; with a ``settled`` of one element, zero where only noise is left."""
 
     @intrinsic
-    def transform(typingctx: Any, y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_step: Any, settled: Any) -> Any:
+    def transform(
+        typingctx: Any, y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_step: Any, settled: Any, width: Any
+    ) -> Any:
         def body(
-            builder: Any, vector: Any, y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_step: Any, settled: int
-        ) -> None:
-            values = (_settled if settled else _product)(builder, vector, matrix, x, x_at, x_step)
+            builder: Any, vector: Any,
+            y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_step: Any, settled: int, width: int,
+        ) -> None:  # fmt: skip
+            matrix = matrices[width]
+            terms = _vectors(builder, vector, x, x_at, x_step, len(matrix[0]))
+            values = (_settled if settled else _product)(builder, matrix, terms)
             for value, at in zip(values, emit.apart(builder, y_at, y_step, len(matrix)), strict=True):
                 emit.store(builder, value, y, at)
 
-        return emit.block(body, types.void, y, y_at, y_step, x, x_at, x_step, settled)
+        return emit.block(body, types.void, y, y_at, y_step, x, x_at, x_step, settled, width)
 
     return transform
 
 
-def affine_of(matrix: Matrix) -> Any:
+def affine_of(matrices: Matrices) -> Any:
     """Return an intrinsic that writes ``matrix @ x + bias``, at least ``lowest``, with the two after ``x_step``."""
 
     @intrinsic
     def transform(
         typingctx: Any, y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_step: Any, bias: Any, lowest: Any,
-        settled: Any,
+        settled: Any, width: Any,
     ) -> Any:  # fmt: skip
         def body(
-            builder: Any, vector: Any,
-            y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_step: Any, bias: Any, lowest: Any, settled: int,
+            builder: Any, vector: Any, y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_step: Any,
+            bias: Any, lowest: Any, settled: int, width: int,
         ) -> None:  # fmt: skip
-            values = (_settled if settled else _product)(builder, vector, matrix, x, x_at, x_step)
+            matrix = matrices[width]
+            terms = _vectors(builder, vector, x, x_at, x_step, len(matrix[0]))
+            values = (_settled if settled else _product)(builder, matrix, terms)
             added, floor = emit.splat(builder, bias), emit.splat(builder, lowest)
             for value, at in zip(values, emit.apart(builder, y_at, y_step, len(matrix)), strict=True):
                 emit.store(builder, emit.at_least(builder, builder.fadd(value, added), floor), y, at)
 
-        return emit.block(body, types.void, y, y_at, y_step, x, x_at, x_step, bias, lowest, settled)
+        return emit.block(body, types.void, y, y_at, y_step, x, x_at, x_step, bias, lowest, settled, width)
 
     return transform

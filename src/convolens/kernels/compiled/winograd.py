@@ -1,10 +1,9 @@
-"""Rows of 3, 4 or 7 taps with 6, 7 or 13 products for 4 outputs instead of 12, 16 or 28: Winograd's F(4, 3), F(4, 4).
+"""Rows of 3, 4 or 7 taps with 6, 7 or 10 products for 4 outputs instead of 12, 16 or 28: Winograd's F(4, taps).
 
 ``y = A' [(G w) * (B x)]`` for four neighbouring outputs and their inputs along a row (Winograd, "Arithmetic Complexity
-of Computations", 1980; Lavin and Gray, 2015, arXiv 1509.09308). A row of 7 taps is one of 4 and one of 3. The products
-at one point are summed over channels, rows of the kernel and both groups before ``A'``; so the transformations count
-for little. The gradient by the kernel is the same the other way round: ``dw = G' [(A dz) * (B x)]``, summed over
-all cells.
+of Computations", 1980; Lavin and Gray, 2015, arXiv 1509.09308). The products at one point are summed over channels and
+rows of the kernel before ``A'``; so the transformations count for little. The gradient by the kernel is the same the
+other way round: ``dw = G' [(A dz) * (B x)]``, summed over all cells.
 
 Rounding errors are a few times those of the direct sum.
 """
@@ -25,27 +24,38 @@ from convolens.kernels.compiled.windows import maxima
 from convolens.kernels.geometry import Pair
 
 __all__ = [
-    "GROUPS",
     "OUTPUTS",
     "add_winograd_shares",
     "pack_winograd",
     "parts_of",
     "pays",
+    "products_size",
+    "taps_matrix",
     "winograd",
     "winograd_gradient",
     "winograd_pool",
 ]
 
-GROUPS = {3: (3,), 4: (4,), 7: (4, 3)}
-"""A kernel's width, and the taps of each group that is done in Winograd's way."""
 OUTPUTS = 4
 _ENOUGH_TAPS, _ENOUGH_FILTERS = 12, 8
-_POINTS: tuple[Any, ...] = (0, 1, -1, 2, -2, None, Fraction(1, 2))  # None is infinity; three taps need the first six
+_APART = 6  # vectors; parts a power of two apart would push each other out of the nearest cache
+_HALF, _QUARTER = Fraction(1, 2), Fraction(1, 4)
+_POINTS: dict[int, tuple[Any, ...]] = {  # by the kernel's width; None is infinity
+    3: (0, 1, -1, 2, -2, None),
+    4: (0, 1, -1, 2, -2, _HALF, None),
+    # Exact in binary, and of all fours of +-pairs of small fractions none rounds more than six per cent less.
+    7: (0, _HALF, -_HALF, 3 * _QUARTER, -3 * _QUARTER, 5 * _QUARTER, -5 * _QUARTER, 5 * _HALF, -5 * _HALF, None),
+}
+
+
+def products_size(width: int, filters: int, columns: int) -> int:
+    """Return the room for a step's products."""
+    return parts_of(width) * (filters * columns + _APART) * LANES
 
 
 def parts_of(width: int) -> int:
     """Return how many products there are for each tap of the transformed row."""
-    return OUTPUTS - 1 + max(GROUPS[width])
+    return OUTPUTS - 1 + width
 
 
 def pays(shape: Shape, channels: int, kernel: Pair, strides: Pair, dilation: Pair, dtype: Any) -> bool:
@@ -54,7 +64,7 @@ def pays(shape: Shape, channels: int, kernel: Pair, strides: Pair, dilation: Pai
     Sums between the transformations must be long enough. Not in float64, whose purpose is exactness.
     """
     filters, _, ow = shape
-    fits = strides == (1, 1) == dilation and kernel[1] in GROUPS and ow >= OUTPUTS and np.dtype(dtype).itemsize == 4
+    fits = strides == (1, 1) == dilation and kernel[1] in _POINTS and ow >= OUTPUTS and np.dtype(dtype).itemsize == 4
     return fits and kernel[0] * channels >= _ENOUGH_TAPS and filters >= _ENOUGH_FILTERS
 
 
@@ -66,7 +76,7 @@ def _matrices(taps: int) -> tuple[Any, Any, Any]:
     >>> (a @ ((g @ w) * (b @ x))).round(9), np.correlate(x, w)
     (array([ 410.,  941., 1694., 2669.]), array([ 410.,  941., 1694., 2669.]))
     """
-    points = _POINTS[: OUTPUTS - 1 + taps]
+    points = _POINTS[taps]
     finite = [Fraction(point) for point in points if point is not None]
     a: list[list[Fraction]] = []
     g: list[list[Fraction]] = []
@@ -90,106 +100,105 @@ def _matrices(taps: int) -> tuple[Any, Any, Any]:
     return [list(row) for row in zip(*a, strict=True)], g, b
 
 
-_A3, _G3, _B3 = _matrices(3)
-_A4, _G4, _B4 = _matrices(4)
-_input_3, _input_4 = linear(_B3), linear(_B4)
-_output_6, _output_7 = affine_of(_A3), affine_of(_A4)
-_sums_6, _sums_7 = sums_of(_A3), sums_of(_A4)
-_gradient_6, _gradient_7 = (linear([list(row) for row in zip(*a, strict=True)]) for a in (_A3, _A4))
-_TAPS_3, _TAPS_4 = np.array(_G3, np.float32), np.array(_G4, np.float32)
+_MATRICES = {taps: _matrices(taps) for taps in _POINTS}
+_input = linear({taps: b for taps, (_, _, b) in _MATRICES.items()})
+_output = affine_of({taps: a for taps, (a, _, _) in _MATRICES.items()})
+_sums = sums_of({taps: a for taps, (a, _, _) in _MATRICES.items()})
+_gradient = linear({taps: [list(row) for row in zip(*a, strict=True)] for taps, (a, _, _) in _MATRICES.items()})
+
+
+def taps_matrix(width: int, dtype: Any) -> np.ndarray:
+    """Return ``G``, ``(parts, width)``."""
+    return np.array(_MATRICES[width][1], dtype)
 
 
 @kernel
-def pack_winograd(u: Any, w: Any, four: int, three: int) -> None:
-    """Write ``G w`` as ``(parts, blocks, taps, filters of a block)``, taps in the order group, kh, c.
+def pack_winograd(u: Any, w: Any, g: Any) -> None:
+    """Write ``G w`` as ``(parts, blocks, taps, filters of a block)``, taps in the order kh, c.
 
     Args:
-        u: where to; the last block begins early enough to be full. It is zero where a group has no such part.
+        u: where to; the last block begins early enough to be full.
         w: the kernel ``(kh, kw, c, f)``.
-        four, three: how many groups there are of four taps and of three.
+        g: ``taps_matrix``.
     """
     parts, blocks, _, width = u.shape
-    kh, _, channels, filters = w.shape
+    kh, kw, channels, filters = w.shape
     row = np.empty(filters, w.dtype)
-    for group in range(four + three):
-        taps = 4 if group < four else 3
-        begin = 0 if group < four else 4 * four
-        matrix = _TAPS_4 if taps == 4 else _TAPS_3
-        for i in range(kh):
-            for c in range(channels):
-                t = (group * kh + i) * channels + c
-                for part in range(min(parts, taps + 3)):
-                    row[:] = 0
-                    for j in range(taps):
-                        factor, tap = matrix[part, j], w[i, begin + j, c]
-                        for f in range(filters):
-                            row[f] += factor * tap[f]
-                    for block in range(blocks):
-                        first = min(block * width, filters - width)
-                        for n in range(width):
-                            u[part, block, t, n] = row[first + n]
+    for i in range(kh):
+        for c in range(channels):
+            for part in range(parts):
+                row[:] = 0
+                for j in range(kw):
+                    factor, tap = g[part, j], w[i, j, c]
+                    for f in range(filters):
+                        row[f] += factor * tap[f]
+                for block in range(blocks):
+                    first = min(block * width, filters - width)
+                    for n in range(width):
+                        u[part, block, i * channels + c, n] = row[first + n]
+
+
+@inlined
+def _row_size(channels: int, ow: int, kw: int, columns: int) -> int:
+    patches = (ow + 3) // 4
+    return (patches + columns - 1) // columns * channels * (kw + 3) * columns * LANES
 
 
 @inlined
 def _row_in(
-    v: Any, v_at: int, x: Any, x_at: int, x_channel: int, x_column: int,
-    channels: int, group_step: int, parts: int, ow: int, four: Any, three: Any,
-) -> Any:  # fmt: skip
-    """Transform one row of the input, ``(group, c, part, patch)``; a group's rows lie ``group_step`` apart."""
+    v: Any, v_at: int, x: Any, x_at: int, x_channel: int, x_column: int, channels: int, ow: int, columns: int, kw: Any
+) -> Any:
+    """Transform one row of the input, ``(step, c, part, patch of the step)``, with ``columns`` patches to a step."""
     patches = (ow + 3) // 4
-    for c in range(channels):
-        for patch in range(patches):
-            at = x_at + c * x_channel + min(4 * patch, ow - 4) * x_column
-            to = v_at + (c * parts * patches + patch) * LANES
-            if len(four):
-                _input_4(v, to, patches * LANES, x, at, x_column)
-                to += group_step
-                at += 4 * x_column
-            if len(three):
-                _input_3(v, to, patches * LANES, x, at, x_column)
+    to = v_at
+    for step in range(0, patches, columns):
+        first = min(step, patches - columns)
+        for c in range(channels):
+            for patch in range(first, first + columns):
+                at = x_at + c * x_channel + min(4 * patch, ow - 4) * x_column
+                _input(v, to + (patch - first) * LANES, columns * LANES, x, at, x_column, kw)
+            to += (len(kw) + 3) * columns * LANES
 
 
 @inlined
 def _row_out(
     y: Any, y_at: int, y_channel: int, y_column: int, v: Any, v_taps: Any, phase: int, u: Any, u_taps: Any,
-    b: Any, zeros: Any, lowest: Any, m: Any, ow: int, f_all: int, few: int, four: Any, settled: Any,
-    filters: Any, columns: Any,
+    b: Any, zeros: Any, lowest: Any, m: Any, channels: int, ow: int, f_all: int,
+    kw: Any, settled: Any, filters: Any, columns: Any,
 ) -> Any:  # fmt: skip
-    """Compute one row of the output, all filters; with neither bias nor rectifier if ``lowest`` is None."""
+    """Compute one row of the output, all filters; with neither bias nor rectifier if ``lowest`` is None.
+
+    A step's products are few enough to be transformed while they are near.
+    """
     patches = (ow + 3) // 4
     parts, blocks, taps, _ = u.shape
-    for part in range(parts):
-        count = few if part == 6 else taps  # groups of three have no seventh part
-        for block in range(blocks):
-            f = min(block * len(filters), f_all - len(filters))
-            for step in range(0, patches, len(columns)):
-                patch = min(step, patches - len(columns))
+    m_part = (f_all * len(columns) + _APART) * LANES
+    for step in range(0, patches, len(columns)):
+        first = min(step, patches - len(columns))
+        v_at = step * channels * parts * LANES
+        for part in range(parts):
+            for block in range(blocks):
+                f = min(block * len(filters), f_all - len(filters))
                 correlate(
-                    m, ((part * f_all + f) * patches + patch) * LANES, patches * LANES, LANES,
-                    v, (part * patches + patch) * LANES, LANES, v_taps,
+                    m, part * m_part + f * len(columns) * LANES, len(columns) * LANES, LANES,
+                    v, v_at + part * len(columns) * LANES, LANES, v_taps,
                     u, (part * blocks + block) * taps * len(filters), 1, u_taps,
-                    phase * taps, phase * taps + count, False, zeros, 0, None, filters, columns,
+                    phase * taps, (phase + 1) * taps, False, zeros, 0, None, filters, columns,
                 )  # fmt: skip
-    for f in range(f_all):
-        for patch in range(patches):
-            at = y_at + f * y_channel + min(4 * patch, ow - 4) * y_column
-            source = (f * patches + patch) * LANES
-            if lowest is None:
-                if len(four):
-                    _sums_7(y, at, y_column, m, source, f_all * patches * LANES, settled)
+        for f in range(f_all):
+            for patch in range(len(columns)):
+                at = y_at + f * y_channel + min(4 * (first + patch), ow - 4) * y_column
+                source = (f * len(columns) + patch) * LANES
+                if lowest is None:
+                    _sums(y, at, y_column, m, source, m_part, settled, kw)
                 else:
-                    _sums_6(y, at, y_column, m, source, f_all * patches * LANES, settled)
-            elif len(four):
-                _output_7(y, at, y_column, m, source, f_all * patches * LANES, b[f], lowest, settled)
-            else:
-                _output_6(y, at, y_column, m, source, f_all * patches * LANES, b[f], lowest, settled)
+                    _output(y, at, y_column, m, source, m_part, b[f], lowest, settled, kw)
 
 
 @kernel
 def winograd(
     y: Any, y_places: Any, x: Any, x_places: Any, v_taps: Any, u: Any, u_taps: Any, b: Any, lowest: Any, room: Any,
-    shape: Any, channels: int, kh: int, begin: int, end: int, four: Any, three: Any, settled: Any,
-    filters: Any, columns: Any,
+    shape: Any, channels: int, kh: int, begin: int, end: int, kw: Any, settled: Any, filters: Any, columns: Any,
 ) -> None:  # fmt: skip
     """Convolve the tiles from ``begin`` to ``end``.
 
@@ -203,35 +212,33 @@ def winograd(
         u_taps: where each tap's numbers begin in a block, ``kh`` times too.
         b: the bias, ``(f,)``.
         lowest: zero for a rectifier, else minus infinity.
-        room: for the transformed rows and the products of one row of the output.
+        room: for the transformed rows and the products of a step.
         shape: of the output.
         channels: of the input.
         kh: rows of the kernel.
         begin, end: the tiles.
-        four, three: ``size`` of how many groups there are of four taps and of three.
+        kw: ``size`` of the kernel's columns.
         settled: ``size(1)`` for zero where only rounding is left of terms that cancel, else ``size(0)``.
         filters, columns: the block.
     """
     y_origin, y_tile, y_channel, y_row, y_column = y_places
     x_origin, x_tile, x_channel, x_row, x_column = x_places
     f_all, oh, ow = shape
-    parts, _, taps, _ = u.shape
-    row_size = channels * parts * ((ow + 3) // 4) * LANES
-    v_size = (len(four) + len(three)) * kh * row_size
+    row_size = _row_size(channels, ow, len(kw), len(columns))
+    v_size = kh * row_size
     v, m = room[:v_size], room[v_size:]
     zeros = np.zeros(len(filters), x.dtype)
-    few = taps // (len(four) + len(three))
     for tile in range(begin, end):
         for row in range(1 - kh, oh):
             _row_in(
                 v, (row + kh - 1) % kh * row_size,
                 x, x_origin + tile * x_tile + (row + kh - 1) * x_row, x_channel, x_column,
-                channels, kh * row_size, parts, ow, four, three,
+                channels, ow, len(columns), kw,
             )  # fmt: skip
             if row >= 0:
                 _row_out(
                     y, y_origin + tile * y_tile + row * y_row, y_channel, y_column, v, v_taps, row % kh, u, u_taps,
-                    b, zeros, lowest, m, ow, f_all, few, four, settled, filters, columns,
+                    b, zeros, lowest, m, channels, ow, f_all, kw, settled, filters, columns,
                 )  # fmt: skip
 
 
@@ -239,7 +246,7 @@ def winograd(
 def winograd_pool(
     p: Any, p_places: Any, winners: Any, x: Any, x_places: Any, v_taps: Any, u: Any, u_taps: Any, b: Any, lowest: Any,
     room: Any, shape: Any, channels: int, kh: int, window: Any, written: Any, pooled: Any,
-    begin: int, end: int, four: Any, three: Any, settled: Any, filters: Any, columns: Any,
+    begin: int, end: int, kw: Any, settled: Any, filters: Any, columns: Any,
 ) -> None:  # fmt: skip
     """Convolve, then take maxima over windows side by side.
 
@@ -254,7 +261,7 @@ def winograd_pool(
         u_taps: as for ``winograd``.
         b: as for ``winograd``.
         lowest: as for ``winograd``.
-        room: as for ``winograd``, and for one window's rows of the output.
+        room: for the transformed rows, one window's rows of the output, and the products of a step.
         shape: as for ``winograd``.
         channels: as for ``winograd``.
         kh: as for ``winograd``.
@@ -262,27 +269,24 @@ def winograd_pool(
         written: as for ``convolve_pool``.
         pooled: as for ``convolve_pool``.
         begin, end: the tiles.
-        four, three, settled: as for ``winograd``.
+        kw, settled: as for ``winograd``.
         filters, columns: the block.
     """
     p_origin, p_tile, p_channel, p_row, p_column = p_places
     x_origin, x_tile, x_channel, x_row, x_column = x_places
     f_all, oh, ow = shape
     ph, _, top, _ = window
-    parts, _, taps, _ = u.shape
-    row_size = channels * parts * ((ow + 3) // 4) * LANES
-    v_size = (len(four) + len(three)) * kh * row_size
-    m_size = parts * f_all * ((ow + 3) // 4) * LANES
-    v, m, band = room[:v_size], room[v_size : v_size + m_size], room[v_size + m_size :]
+    row_size = _row_size(channels, ow, len(kw), len(columns))
+    v_size, band_size = kh * row_size, f_all * ph * ow * LANES
+    v, band, m = room[:v_size], room[v_size : v_size + band_size], room[v_size + band_size :]
     zeros = np.zeros(len(filters), x.dtype)
     one = x.dtype.type(1)
-    few = taps // (len(four) + len(three))
     for tile in range(begin, end):
         for row in range(1 - kh, min(oh, pooled[0] * ph - top)):
             _row_in(
                 v, (row + kh - 1) % kh * row_size,
                 x, x_origin + tile * x_tile + (row + kh - 1) * x_row, x_channel, x_column,
-                channels, kh * row_size, parts, ow, four, three,
+                channels, ow, len(columns), kw,
             )  # fmt: skip
             if row < 0:
                 continue
@@ -291,7 +295,7 @@ def winograd_pool(
             first, last = max(above, 0), min(above + ph, oh)
             _row_out(
                 band, (row - first) * ow * LANES, ph * ow * LANES, LANES, v, v_taps, row % kh, u, u_taps,
-                b, zeros, None, m, ow, f_all, few, four, settled, filters, columns,
+                b, zeros, None, m, channels, ow, f_all, kw, settled, filters, columns,
             )  # fmt: skip
             if row + 1 < last:
                 continue
@@ -307,12 +311,12 @@ def winograd_pool(
 @kernel
 def winograd_gradient(
     du: Any, dz: Any, dz_places: Any, x: Any, x_places: Any, v_taps: Any, room: Any, shape: Any, channels: int, kh: int,
-    band: int, begin: int, end: int, four: Any, three: Any, filters: Any, taps: Any,
+    band: int, begin: int, end: int, kw: Any, filters: Any, taps: Any,
 ) -> None:  # fmt: skip
     """Add the share of the tiles from ``begin`` to ``end`` to ``du``, the gradient by the transformed kernel.
 
     Args:
-        du: ``(parts, taps, f)``, taps in the order group, kh, c.
+        du: ``(parts, taps, f)``, taps in the order kh, c.
         dz: the gradient by the convolution's output.
         dz_places: its places.
         x: as for ``winograd``.
@@ -324,17 +328,16 @@ def winograd_gradient(
         kh: rows of the kernel.
         band: rows of the output whose gradients are transformed at once.
         begin, end: the tiles.
-        four, three: as for ``winograd``.
+        kw: as for ``winograd``.
         filters, taps: the block; ``f`` is a multiple of the block's.
     """
     z_origin, z_tile, z_channel, z_row, z_column = dz_places
     x_origin, x_tile, x_channel, x_row, x_column = x_places
     f_all, oh, ow = shape
     parts, t_all, _ = du.shape
-    groups = len(four) + len(three)
     patches = ow // 4
     row_size = channels * parts * patches * LANES
-    v_size = groups * (band + kh - 1) * row_size
+    v_size = (band + kh - 1) * row_size
     v, d = room[:v_size], room[v_size:]
     d_row = parts * patches * LANES
     for tile in range(begin, end):
@@ -343,7 +346,7 @@ def winograd_gradient(
             for row in range(rows + kh - 1):
                 _row_in(
                     v, row * row_size, x, x_origin + tile * x_tile + (first + row) * x_row, x_channel, x_column,
-                    channels, (band + kh - 1) * row_size, parts, ow, four, three,
+                    channels, ow, patches, kw,
                 )  # fmt: skip
             for f in range(0, f_all, len(filters)):
                 for n in range(len(filters)):
@@ -351,14 +354,10 @@ def winograd_gradient(
                         at = z_origin + tile * z_tile + (f + n) * z_channel + (first + row) * z_row
                         for patch in range(patches):
                             to = (n * band + row) * d_row + patch * LANES
-                            if len(four):
-                                _gradient_7(d, to, patches * LANES, dz, at + 4 * patch * z_column, z_column)
-                            else:
-                                _gradient_6(d, to, patches * LANES, dz, at + 4 * patch * z_column, z_column)
+                            _gradient(d, to, patches * LANES, dz, at + 4 * patch * z_column, z_column, kw)
                 for part in range(parts):
-                    count = t_all // groups if part == 6 else t_all
-                    for t_step in range(0, count, len(taps)):
-                        if t_step + len(taps) <= count:
+                    for t_step in range(0, t_all, len(taps)):
+                        if t_step + len(taps) <= t_all:
                             correlate_lanes(
                                 du, (part * t_all + t_step) * f_all + f, 1, f_all,
                                 d, part * patches * LANES, band * d_row, d_row, LANES,
@@ -367,7 +366,7 @@ def winograd_gradient(
                             )  # fmt: skip
                             continue
                         for n in range(len(filters)):
-                            for t in range(t_step, count):
+                            for t in range(t_step, t_all):
                                 correlate_lanes(
                                     du, (part * t_all + t) * f_all + f + n, 1, f_all,
                                     d, (n * band * parts + part) * patches * LANES, band * d_row, d_row, LANES,
@@ -377,29 +376,25 @@ def winograd_gradient(
 
 
 @kernel
-def add_winograd_shares(dw: Any, shares: Any, four: int, three: int, begin_c: int, end_c: int) -> None:
+def add_winograd_shares(dw: Any, shares: Any, g: Any, begin_c: int, end_c: int) -> None:
     """Add ``(share, parts, taps, f)`` in a fixed order, and write ``G'`` of them as a kernel ``(kh, kw, c, f)``.
 
     Only the channels from ``begin_c`` to ``end_c``.
     """
-    kh, _, channels, filters = dw.shape
+    kh, kw, channels, filters = dw.shape
     parts = shares.shape[1]
     added = np.empty((parts, filters), dw.dtype)
-    for group in range(four + three):
-        taps = 4 if group < four else 3
-        begin = 0 if group < four else 4 * four
-        matrix = _TAPS_4 if taps == 4 else _TAPS_3
-        for i in range(kh):
-            for c in range(begin_c, end_c):
-                t = (group * kh + i) * channels + c
-                for part in range(min(parts, taps + 3)):
-                    added[part] = 0
-                    for share in range(shares.shape[0]):
-                        for f in range(filters):
-                            added[part, f] += shares[share, part, t, f]
-                for j in range(taps):
+    for i in range(kh):
+        for c in range(begin_c, end_c):
+            t = i * channels + c
+            for part in range(parts):
+                added[part] = 0
+                for share in range(shares.shape[0]):
                     for f in range(filters):
-                        dw[i, begin + j, c, f] = 0
-                    for part in range(min(parts, taps + 3)):
-                        for f in range(filters):
-                            dw[i, begin + j, c, f] += matrix[part, j] * added[part, f]
+                        added[part, f] += shares[share, part, t, f]
+            for j in range(kw):
+                for f in range(filters):
+                    dw[i, j, c, f] = 0
+                for part in range(parts):
+                    for f in range(filters):
+                        dw[i, j, c, f] += g[part, j] * added[part, f]

@@ -84,15 +84,15 @@ class WinogradGradient:
         filters, oh, ow = shape
         self.kh, kw = kernel
         self.shape, self.channels = shape, channels
-        self.groups = [winograd.GROUPS[kw].count(taps) for taps in (4, 3)]
+        self.kw, self.g = size(kw), winograd.taps_matrix(kw, dtype)
         parts, patches = winograd.parts_of(kw), ow // winograd.OUTPUTS
         # So many rows that a block's gradients and its inputs fit the nearest cache together.
         self.band = max(1, min(oh, _PATCHES // patches))
         channel = parts * patches * LANES
         row, rows = channels * channel, self.band + self.kh - 1
-        self.v_taps = blocks.offsets((sum(self.groups), rows * row), (self.kh, row), (channels, channel))
+        self.v_taps = blocks.offsets((self.kh, row), (channels, channel))
         self.block = blocks.gradient_block(filters, self.kh * channels, dtype, whole=True)
-        self.room = sum(self.groups) * rows * row + len(self.block[0]) * self.band * channel
+        self.room = rows * row + len(self.block[0]) * self.band * channel
         self.shares = np.zeros((shares, parts, self.v_taps.size, filters), dtype)
 
     def add(
@@ -102,9 +102,9 @@ class WinogradGradient:
         winograd.winograd_gradient(
             self.shares[share], dz, dz_places, x, x_first, self.v_taps,
             workspace(self.room, self.shares.dtype), self.shape, self.channels, self.kh,
-            self.band, begin, end, *map(size, self.groups), *self.block,
+            self.band, begin, end, self.kw, *self.block,
         )  # fmt: skip
 
     def finish(self, dw: np.ndarray, begin: int, end: int) -> None:
         """As ``DirectGradient.finish``."""
-        winograd.add_winograd_shares(dw, self.shares, *self.groups, begin, end)
+        winograd.add_winograd_shares(dw, self.shares, self.g, begin, end)

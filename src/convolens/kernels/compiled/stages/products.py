@@ -107,26 +107,25 @@ class Winograd:
         self.kh, kw = kernel
         self.shape, self.channels, self.turned, self.settled = shape, channels, turned, int(settled)
         parts, patches = winograd.parts_of(kw), -(-ow // winograd.OUTPUTS)
-        self.groups = [winograd.GROUPS[kw].count(taps) for taps in (4, 3)]
+        self.kw, self.g = size(kw), winograd.taps_matrix(kw, dtype)
         self.block = blocks.forward_block(filters, patches, dtype)
-        width, taps = len(self.block[0]), sum(self.groups) * self.kh * channels
+        width, columns = map(len, self.block)
+        taps, steps = self.kh * channels, -(-patches // columns)
         self.u = np.zeros((parts, -(-filters // width), taps, width), dtype)
         self.u_taps = np.tile(blocks.steps(taps, width), self.kh)
-        channel = parts * patches * LANES
-        self.room = sum(self.groups) * self.kh * channels * channel + parts * filters * patches * LANES
+        channel = parts * columns * LANES
+        row = steps * channels * channel
+        self.room = self.kh * row + winograd.products_size(kw, filters, columns)
         self.dtype = np.dtype(dtype)
         # The transformed rows are kept in turns: the window's first row is that of the output's row, modulo kh.
-        rows = (np.arange(self.kh)[:, None] + np.arange(self.kh)) % self.kh * channels * channel
-        groups = np.arange(sum(self.groups)) * self.kh * channels * channel
-        self.v_taps = (
-            groups[:, None, None] + rows[:, None, :, None] + np.arange(channels) * channel
-        ).ravel()  # (turn, group, kh, c)
+        rows = (np.arange(self.kh)[:, None] + np.arange(self.kh)) % self.kh * row
+        self.v_taps = (rows[:, :, None] + np.arange(channels) * channel).ravel()  # (turn, kh, c)
 
     def pack(self, w: np.ndarray) -> None:
         """Take the kernel."""
         if self.turned:
             w = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
-        winograd.pack_winograd(self.u, w, *self.groups)
+        winograd.pack_winograd(self.u, w, self.g)
 
     def convolve(
         self, y: np.ndarray, y_places: Places, x: np.ndarray, x_first: Places, b: np.ndarray, lowest: Any,
@@ -136,7 +135,7 @@ class Winograd:
         room = workspace(self.room, self.dtype)
         winograd.winograd(
             y, y_places, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest, room, self.shape, self.channels,
-            self.kh, begin, end, *map(size, self.groups), size(self.settled), *self.block,
+            self.kh, begin, end, self.kw, size(self.settled), *self.block,
         )  # fmt: skip
 
     def convolve_pool(
@@ -148,5 +147,5 @@ class Winograd:
         room = workspace(self.room + filters * pooling[0][0] * ow * LANES, self.dtype)
         winograd.winograd_pool(
             p, p_places, winners, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest, room, self.shape,
-            self.channels, self.kh, *pooling, begin, end, *map(size, self.groups), size(self.settled), *self.block,
+            self.channels, self.kh, *pooling, begin, end, self.kw, size(self.settled), *self.block,
         )  # fmt: skip
