@@ -207,8 +207,7 @@ def smile_trio(
     """
     layers = api.layers
     inputs = api.Input(input_shape)
-    x = _chain(augment, inputs)
-    features = [_normalised_convolutions(api, x, dropout) for _ in range(3)]
+    features = [_normalised_convolutions(api, _chain(augment, inputs), dropout) for _ in range(3)]
     outputs = [layers.Dense(1, activation="sigmoid")(one) for one in features]
     joined = (layers.Concatenate() if apart else layers.Average())(outputs)
     return _finished(api.Model(inputs, joined, name="smile_trio"), compile, apart=apart)

@@ -46,6 +46,7 @@ def test_an_image_file(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     [
         (["--index", "500"], "there are 12 test images, 0 to 11"),
         (["--label", "1"], "--label goes with --image"),
+        (["--index", "1", "--image", "black.png"], "expected one of them"),
         (["--image", "missing.png"], "missing.png"),
     ],
 )

@@ -207,12 +207,14 @@ def test_no_bit_depends_on_the_number_of_threads(make: Any) -> None:
             np.testing.assert_array_equal(other[key], value, err_msg=key)
 
 
+@pytest.mark.parametrize("pool", [2, (2, 3)])
 @pytest.mark.parametrize("filters", [4, 21])
-def test_few_images_in_a_network_worth_several_threads(filters: int) -> None:
+def test_few_images_in_a_network_worth_several_threads(filters: int, pool: Any) -> None:
     inputs = cl.Input((40, 36, 90))
-    x = L.MaxPooling2D()(L.Conv2D(filters, 3, activation="relu")(inputs))
+    x = L.MaxPooling2D(pool, padding="same")(L.Conv2D(filters, 3, activation="relu")(inputs))
     x = L.ReLU()(L.BatchNormalization()(L.Conv2D(filters, (2, 3), padding="same")(x)))
-    wide = L.Dense(1_200_000 // (19 * 17 * filters), activation="relu")(L.Flatten()(x))
+    x = L.Flatten()(x)
+    wide = L.Dense(1_200_000 // x.shape[1], activation="relu")(x)
     model = randomized(cl.Model(inputs, L.Dense(3)(wide)))
     images = np.random.default_rng(0).standard_normal((3, 40, 36, 90)).astype(np.float32)
     found = []

@@ -14,7 +14,7 @@ __all__ = ["command"]
 
 def command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
-    index: Annotated[int, typer.Option(help="Which test image.", min=0)] = 0,
+    index: Annotated[int | None, typer.Option(help="Which test image; 0 unless given.", min=0)] = None,
     image: Annotated[Path | None, typer.Option(help="An image file instead of a test image.")] = None,
     label: Annotated[
         str | None, typer.Option(help="The class of the image file; the network's own answer if not given.")
@@ -35,6 +35,8 @@ def command(
     from convolens.explainer import explain
     from convolens.runs import Run
 
+    if image is not None and index is not None:
+        raise ValueError("--index names a test image, --image a file; expected one of them.")
     found = Run.load(run)
     target = page_target(out) if out else found.folder / "explain.html"
     model, names = found.model, found.class_names
@@ -42,6 +44,7 @@ def command(
         if label is not None:
             raise ValueError("--label goes with --image: test images have their labels.")
         dataset = found.dataset(data)
+        index = index or 0
         if index >= len(dataset.x_test):
             raise ValueError(
                 f"--index {index}: there are {len(dataset.x_test)} test images, 0 to {len(dataset.x_test) - 1}."

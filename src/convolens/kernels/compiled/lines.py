@@ -113,9 +113,9 @@ def finish_lines(
                         store(line, p_j, best)  # its cells were read
                 elif pw > 1:
                     for p_j in range(pooled[1]):
-                        begin, end = max(p_j * pw - left, 0), min(p_j * pw - left + pw, width)
-                        most = line[begin]
-                        for column in range(begin + 1, end):
+                        left_most, after = max(p_j * pw - left, 0), min(p_j * pw - left + pw, width)
+                        most = line[left_most]
+                        for column in range(left_most + 1, after):
                             if most == most and not (line[column] <= most):  # a NaN stays
                                 most = line[column]
                         line[p_j] = most
