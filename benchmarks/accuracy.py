@@ -28,6 +28,7 @@ RUNS = {
     "signs-signs_cnn": ("signs", "signs_cnn"),
     "smiles": ("smiles", None),
     "smiles-smile_cnn": ("smiles", "smile_cnn"),
+    "smiles-smile_trio": ("smiles", "smile_trio"),
 }
 
 FIGURES = (
