@@ -39,7 +39,7 @@ def roofline(found: dict[str, Any]) -> Any:
 def growth_figure(found: dict[str, list[dict[str, float]]]) -> Any:
     """Return a figure of the time per image against batch size, image size, channels and threads."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import NullLocator, ScalarFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, ScalarFormatter
 
     figure = Figure(figsize=(12, 3.5), layout="constrained")
     labels = {"batch": "images in a batch", "size": "pixels along a side", "channels": "channels", "threads": "threads"}
@@ -53,7 +53,9 @@ def growth_figure(found: dict[str, list[dict[str, float]]]) -> Any:
         else:
             axes.set_xscale("log", base=2)
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter(ScalarFormatter())
+            axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_xticks(values, [f"{value:g}" for value in values])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.tick_params(axis="x", labelsize="small")
