@@ -200,8 +200,7 @@ def _train(
     apart = "apart" in inspect.signature(cl.zoo.NETWORKS[options.network]).parameters
     if options.augment or apart:
         cl.utils.clear_session()  # layers of the two have the same names
-        augment = augmentation_layers(recipe, cl) if options.augment else ()
-        trained = _build(options, data, augment, **({"apart": True} if apart else {}))
+        trained = _build(options, data, augmentation_layers(recipe, cl) if options.augment else (), apart)
         trained.set_weights(network.get_weights())
     train, held_out = _split(data, options)
     steps = -(-len(train) // options.batch_size) * options.epochs
@@ -257,9 +256,11 @@ def _is_worker(cluster: Cluster | None) -> bool:
     return cluster is not None and not cluster.is_chief
 
 
-def _build(options: Options, data: Dataset, augment: Sequence[Any], **more: Any) -> Any:
+def _build(options: Options, data: Dataset, augment: Sequence[Any], apart: bool = False) -> Any:
     build = cl.zoo.NETWORKS[options.network]
-    arguments: dict[str, Any] = {"input_shape": data.image_shape, "compile": False, "augment": augment, **more}
+    arguments: dict[str, Any] = {"input_shape": data.image_shape, "compile": False, "augment": augment}
+    if apart:
+        arguments["apart"] = True
     classes = len(data.class_names)
     if "classes" in inspect.signature(build).parameters:
         arguments["classes"] = classes

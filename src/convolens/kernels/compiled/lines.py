@@ -131,7 +131,7 @@ def finish_lines(
 
 @kernel
 def dense_line(y: Any, x: Any, w: Any, begin: int, end: int) -> None:
-    """Compute the inputs' share from ``begin`` to ``end`` of ``y = x w``, reading the kernel as it lies in memory.
+    """Compute the inputs' share from ``begin`` to ``end`` of ``y = x w``, reading the kernel once, as it lies.
 
     Args:
         y: ``(n, units)``.
@@ -141,12 +141,12 @@ def dense_line(y: Any, x: Any, w: Any, begin: int, end: int) -> None:
     """
     units = y.shape[1]
     whole = units // LANES * LANES
-    for image in range(x.shape[0]):
-        sums = y[image]
-        sums[:] = 0
-        for k in range(begin, end - 3, 4):  # four at a time, for the sums are loaded and stored each time
+    y[:] = 0
+    for k in range(begin, end - 3, 4):  # four at a time, for the sums are loaded and stored each time
+        at = k * units
+        for image in range(x.shape[0]):
+            sums = y[image]
             one, two, three, four = x[image, k], x[image, k + 1], x[image, k + 2], x[image, k + 3]
-            at = k * units
             for f in range(0, whole, LANES):
                 value = muladd(splat(one), load(w, at + f), load(sums, f))
                 value = muladd(splat(two), load(w, at + units + f), value)
@@ -155,6 +155,7 @@ def dense_line(y: Any, x: Any, w: Any, begin: int, end: int) -> None:
             for f in range(whole, units):
                 for j in range(4):
                     sums[f] += x[image, k + j] * w[at + j * units + f]
-        for k in range(end - (end - begin) % 4, end):
+    for k in range(end - (end - begin) % 4, end):
+        for image in range(x.shape[0]):
             for f in range(units):
-                sums[f] += x[image, k] * w[k * units + f]
+                y[image, f] += x[image, k] * w[k * units + f]

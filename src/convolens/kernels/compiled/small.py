@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -99,7 +99,7 @@ class SmallSegment:
             convolve, size = None, 0
         else:
             number = len(stages)
-        self._vectors = [stage for stage in stages[number:] if isinstance(stage, DenseStage)]
+        self._vectors = cast("list[DenseStage]", stages[number:])  # nothing else follows the first of them
 
     def _add(self, works: list[Work], channels: int, size: int) -> None:
         """Run these one after another, on several threads if that is worth it: each thread a range of channels."""

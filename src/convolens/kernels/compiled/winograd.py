@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from numba.extending import register_jitable
 
 from convolens.kernels.compiled.jit import inlined, kernel
 from convolens.kernels.compiled.lanes import LANES
@@ -27,9 +28,10 @@ __all__ = [
     "OUTPUTS",
     "add_winograd_shares",
     "pack_winograd",
+    "part_size",
     "parts_of",
     "pays",
-    "products_size",
+    "row_size",
     "taps_matrix",
     "winograd",
     "winograd_gradient",
@@ -46,11 +48,6 @@ _POINTS: dict[int, tuple[Any, ...]] = {  # by the kernel's width; None is infini
     # Exact in binary, and of all fours of +-pairs of small fractions none rounds more than six per cent less.
     7: (0, _HALF, -_HALF, 3 * _QUARTER, -3 * _QUARTER, 5 * _QUARTER, -5 * _QUARTER, 5 * _HALF, -5 * _HALF, None),
 }
-
-
-def products_size(width: int, filters: int, columns: int) -> int:
-    """Return the room for a step's products."""
-    return parts_of(width) * (filters * columns + _APART) * LANES
 
 
 def parts_of(width: int) -> int:
@@ -138,10 +135,17 @@ def pack_winograd(u: Any, w: Any, g: Any) -> None:
                         u[part, block, i * channels + c, n] = row[first + n]
 
 
-@inlined
-def _row_size(channels: int, ow: int, kw: int, columns: int) -> int:
+@register_jitable
+def row_size(channels: int, ow: int, kw: int, columns: int) -> int:
+    """Return the room for a transformed row, with ``columns`` patches to a step."""
     patches = (ow + 3) // 4
     return (patches + columns - 1) // columns * channels * (kw + 3) * columns * LANES
+
+
+@register_jitable
+def part_size(filters: int, columns: int) -> int:
+    """Return the room for one part of a step's products."""
+    return (filters * columns + _APART) * LANES
 
 
 @inlined
@@ -172,7 +176,7 @@ def _row_out(
     """
     patches = (ow + 3) // 4
     parts, blocks, taps, _ = u.shape
-    m_part = (f_all * len(columns) + _APART) * LANES
+    m_part = part_size(f_all, len(columns))
     for step in range(0, patches, len(columns)):
         first = min(step, patches - len(columns))
         v_at = step * channels * parts * LANES
@@ -224,14 +228,14 @@ def winograd(
     y_origin, y_tile, y_channel, y_row, y_column = y_places
     x_origin, x_tile, x_channel, x_row, x_column = x_places
     f_all, oh, ow = shape
-    row_size = _row_size(channels, ow, len(kw), len(columns))
-    v_size = kh * row_size
+    v_row = row_size(channels, ow, len(kw), len(columns))
+    v_size = kh * v_row
     v, m = room[:v_size], room[v_size:]
     zeros = np.zeros(len(filters), x.dtype)
     for tile in range(begin, end):
         for row in range(1 - kh, oh):
             _row_in(
-                v, (row + kh - 1) % kh * row_size,
+                v, (row + kh - 1) % kh * v_row,
                 x, x_origin + tile * x_tile + (row + kh - 1) * x_row, x_channel, x_column,
                 channels, ow, len(columns), kw,
             )  # fmt: skip
@@ -276,15 +280,15 @@ def winograd_pool(
     x_origin, x_tile, x_channel, x_row, x_column = x_places
     f_all, oh, ow = shape
     ph, _, top, _ = window
-    row_size = _row_size(channels, ow, len(kw), len(columns))
-    v_size, band_size = kh * row_size, f_all * ph * ow * LANES
+    v_row = row_size(channels, ow, len(kw), len(columns))
+    v_size, band_size = kh * v_row, f_all * ph * ow * LANES
     v, band, m = room[:v_size], room[v_size : v_size + band_size], room[v_size + band_size :]
     zeros = np.zeros(len(filters), x.dtype)
     one = x.dtype.type(1)
     for tile in range(begin, end):
         for row in range(1 - kh, min(oh, pooled[0] * ph - top)):
             _row_in(
-                v, (row + kh - 1) % kh * row_size,
+                v, (row + kh - 1) % kh * v_row,
                 x, x_origin + tile * x_tile + (row + kh - 1) * x_row, x_channel, x_column,
                 channels, ow, len(columns), kw,
             )  # fmt: skip
@@ -336,8 +340,8 @@ def winograd_gradient(
     f_all, oh, ow = shape
     parts, t_all, _ = du.shape
     patches = ow // 4
-    row_size = channels * parts * patches * LANES
-    v_size = (band + kh - 1) * row_size
+    v_row = row_size(channels, ow, len(kw), patches)
+    v_size = (band + kh - 1) * v_row
     v, d = room[:v_size], room[v_size:]
     d_row = parts * patches * LANES
     for tile in range(begin, end):
@@ -345,7 +349,7 @@ def winograd_gradient(
             rows = min(band, oh - first)
             for row in range(rows + kh - 1):
                 _row_in(
-                    v, row * row_size, x, x_origin + tile * x_tile + (first + row) * x_row, x_channel, x_column,
+                    v, row * v_row, x, x_origin + tile * x_tile + (first + row) * x_row, x_channel, x_column,
                     channels, ow, patches, kw,
                 )  # fmt: skip
             for f in range(0, f_all, len(filters)):
@@ -361,7 +365,7 @@ def winograd_gradient(
                             correlate_lanes(
                                 du, (part * t_all + t_step) * f_all + f, 1, f_all,
                                 d, part * patches * LANES, band * d_row, d_row, LANES,
-                                v, part * patches * LANES, row_size, LANES, v_taps,
+                                v, part * patches * LANES, v_row, LANES, v_taps,
                                 t_step, rows, patches, filters, taps,
                             )  # fmt: skip
                             continue
@@ -370,7 +374,7 @@ def winograd_gradient(
                                 correlate_lanes(
                                     du, (part * t_all + t) * f_all + f + n, 1, f_all,
                                     d, (n * band * parts + part) * patches * LANES, band * d_row, d_row, LANES,
-                                    v, part * patches * LANES, row_size, LANES, v_taps,
+                                    v, part * patches * LANES, v_row, LANES, v_taps,
                                     t, rows, patches, (0,), (0,),
                                 )  # fmt: skip
 

@@ -110,12 +110,12 @@ class Winograd:
         self.kw, self.g = size(kw), winograd.taps_matrix(kw, dtype)
         self.block = blocks.forward_block(filters, patches, dtype)
         width, columns = map(len, self.block)
-        taps, steps = self.kh * channels, -(-patches // columns)
+        taps = self.kh * channels
         self.u = np.zeros((parts, -(-filters // width), taps, width), dtype)
         self.u_taps = np.tile(blocks.steps(taps, width), self.kh)
         channel = parts * columns * LANES
-        row = steps * channels * channel
-        self.room = self.kh * row + winograd.products_size(kw, filters, columns)
+        row = winograd.row_size(channels, ow, kw, columns)
+        self.room = self.kh * row + parts * winograd.part_size(filters, columns)
         self.dtype = np.dtype(dtype)
         # The transformed rows are kept in turns: the window's first row is that of the output's row, modulo kh.
         rows = (np.arange(self.kh)[:, None] + np.arange(self.kh)) % self.kh * row
