@@ -7,7 +7,9 @@ step takes, are those of ``vectorized``, all of them: on single layers and chann
 ============================ ===========================================================================================
 ``emit`` ``lanes``           vectors: how instructions on them are written, and the instructions
 ``sums`` ``transforms``      the blocks of accumulators that every sum of products is made of; small matrices on vectors
-``convolution`` ``winograd`` convolution, fused with pooling or not, and its gradients
+``convolution`` ``winograd`` convolution, fused with pooling or not, and its gradients: directly, and with fewer
+                             products along rows and in squares
+``silence``                  windows of zeros, whose sums are zero
 ``windows``                  pooling, rectifiers and batch normalisation, and their gradients
 ``dense`` ``cells``          dense layers; layout in and out, and other work cell by cell
 ``lines`` ``small``          a few images: pixels in the lanes

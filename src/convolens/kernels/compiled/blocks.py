@@ -63,9 +63,12 @@ def _cycles(rows: int, columns: int) -> float:
 
 
 @cache
-def forward_block(filters: int, columns: int, dtype: Any = np.float32) -> Block:
-    """Return the block ``(filters, columns)`` that computes so many with the least work. Last blocks overlap."""
-    fitting = [(f, c) for f, c in _candidates(_FORWARD, dtype) if f <= filters and c <= columns]
+def forward_block(filters: int, columns: int, dtype: Any = np.float32, most: int = 8) -> Block:
+    """Return the block ``(filters, columns)`` that computes so many with the least work. Last blocks overlap.
+
+    No block has more than ``most`` columns.
+    """
+    fitting = [(f, c) for f, c in _candidates(_FORWARD, dtype) if f <= filters and c <= min(columns, most)]
 
     def work(block: tuple[int, int]) -> float:
         f, c = block

@@ -199,7 +199,7 @@ def kernel_gradient(
                 x_at = x_origin + tile * x_tile
                 if whole and t_step + len(taps) <= t_all:
                     correlate_lanes(
-                        dw, t_step * f_all + f_step, 1, f_all,
+                        dw, t_step * f_all + f_step, f_all,
                         dz, z_at, z_channel, z_row, z_column,
                         x, x_at, strides[0] * x_row, strides[1] * x_column, x_taps,
                         t_step, oh, ow, filters, taps,
@@ -208,7 +208,7 @@ def kernel_gradient(
                 for f in range(f_step, min(f_step + len(filters), f_all)):
                     for t in range(t_step, min(t_step + len(taps), t_all)):
                         correlate_lanes(
-                            dw, t * f_all + f, 1, f_all,
+                            dw, t * f_all + f, f_all,
                             dz, z_at + (f - f_step) * z_channel, z_channel, z_row, z_column,
                             x, x_at, strides[0] * x_row, strides[1] * x_column, x_taps,
                             t, oh, ow, (0,), (0,),

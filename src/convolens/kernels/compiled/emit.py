@@ -99,6 +99,23 @@ def total(builder: Any, value: Any) -> Any:
     return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
 
 
+def totals(builder: Any, values: list[Any]) -> Any:
+    """Return a vector of the totals of ``LANES`` vectors, each added as by ``total``."""
+    width = LANES
+    while width > 1:
+        width //= 2
+        # Of two vectors, lane for lane of a half or quarter: [a's low + a's high, b's low + b's high].
+        lanes = [at + i for at in range(0, 2 * LANES, 2 * width) for i in range(width)]
+        low, high = ([lane + more for lane in lanes] for more in (0, width))
+        pairs = zip(values[::2], values[1::2], strict=True)
+        values = [builder.fadd(*(_chosen(builder, a, b, which) for which in (low, high))) for a, b in pairs]
+    return values[0]
+
+
+def _chosen(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes))
+
+
 def at_least(builder: Any, value: Any, lowest: Any) -> Any:
     """Return ``max(value, lowest)``; NaN stays."""
     return builder.select(builder.fcmp_ordered("<", value, lowest), lowest, value)

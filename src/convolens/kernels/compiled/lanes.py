@@ -20,8 +20,8 @@ from convolens.kernels.compiled import emit
 from convolens.kernels.compiled.emit import LANES, Vector, intrinsic
 
 __all__ = [
-    "LANES", "add", "at_least", "equal", "evens", "greater", "larger", "load", "muladd", "multiply", "odds", "size",
-    "splat", "store", "total", "transpose", "where",
+    "LANES", "absolute", "add", "at_least", "equal", "evens", "greater", "larger", "load", "muladd", "multiply", "odds",
+    "size", "splat", "store", "total", "transpose", "where",
 ]  # fmt: skip
 
 
@@ -93,6 +93,16 @@ def multiply(typingctx: Any, a: Any, b: Any) -> Any:
         return builder.fmul(*args)
 
     return a(a, b), code
+
+
+@intrinsic
+def absolute(typingctx: Any, a: Any) -> Any:
+    """Return ``|a|``."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return emit.size_of(builder, args[0])
+
+    return a(a), code
 
 
 @intrinsic

@@ -99,7 +99,7 @@ def correlate(
 @intrinsic
 def correlate_lanes(
     typingctx: Any,
-    g: Any, g_at: Any, g_filter: Any, g_tap: Any,
+    g: Any, g_at: Any, g_tap: Any,
     dy: Any, dy_at: Any, dy_filter: Any, dy_row: Any, dy_step: Any,
     x: Any, x_at: Any, x_row: Any, x_step: Any, x_taps: Any,
     tap: Any, rows: Any, columns: Any,
@@ -109,7 +109,7 @@ def correlate_lanes(
 
     ``g[f, t] += sum over rows r, columns i and lanes of dy[f, r, i] * x[t, r, i]``:
 
-        g[f, t]     at g_at + f * g_filter + t * g_tap
+        g[f, t]     at g_at + f + t * g_tap
         dy[f, r, i] at dy_at + f * dy_filter + r * dy_row + i * dy_step
         x[t, r, i]  at x_at + r * x_row + i * x_step + x_taps[tap + t]
 
@@ -124,7 +124,7 @@ def correlate_lanes(
 
     def body(
         builder: Any, vector: Any,
-        g: Any, g_at: Any, g_filter: Any, g_tap: Any,
+        g: Any, g_at: Any, g_tap: Any,
         dy: Any, dy_at: Any, dy_filter: Any, dy_row: Any, dy_step: Any,
         x: Any, x_at: Any, x_row: Any, x_step: Any, x_taps: Any,
         tap: Any, rows: Any, columns: Any,
@@ -150,12 +150,17 @@ def correlate_lanes(
                     for f in range(filters):
                         builder.store(emit.muladd(builder, gradients[f], value, builder.load(sums[f, t])), sums[f, t])
         for t, at in enumerate(emit.apart(builder, g_at, g_tap, taps)):
-            for f, own in enumerate(emit.apart(builder, at, g_filter, filters)):
-                place = builder.gep(g, [own])
+            whole = filters // LANES * LANES
+            for f in range(0, whole, LANES):
+                own = builder.add(at, emit.number(f))
+                added = emit.totals(builder, [builder.load(sums[n, t]) for n in range(f, f + LANES)])
+                emit.store(builder, builder.fadd(emit.load(builder, g, own, vector), added), g, own)
+            for f in range(whole, filters):
+                place = builder.gep(g, [builder.add(at, emit.number(f))])
                 builder.store(builder.fadd(builder.load(place), emit.total(builder, builder.load(sums[f, t]))), place)
 
     return emit.block(
         body, types.void,
-        g, g_at, g_filter, g_tap, dy, dy_at, dy_filter, dy_row, dy_step, x, x_at, x_row, x_step, x_taps,
+        g, g_at, g_tap, dy, dy_at, dy_filter, dy_row, dy_step, x, x_at, x_row, x_step, x_taps,
         tap, rows, columns, filters, taps,
     )  # fmt: skip

@@ -11,9 +11,7 @@ from numba import types
 from convolens.kernels.compiled import emit
 from convolens.kernels.compiled.emit import LANES, intrinsic
 
-__all__ = ["affine_of", "linear", "sums_of"]
-
-_NOISE = 2.0**-20  # what rounding leaves of a sum that is zero, as a part of its terms: 16 units in the last place
+__all__ = ["affine_of", "linear", "squared", "squares_of"]
 
 Matrix = Sequence[Sequence[Any]]
 Matrices = Mapping[int, Matrix]
@@ -69,16 +67,16 @@ def _product(builder: Any, matrix: Matrix, values: list[Any]) -> list[Any]:
     return found
 
 
-def _settled(builder: Any, matrix: Matrix, values: list[Any]) -> list[Any]:
-    """Return ``matrix @ values``, zero where it is no more than rounding leaves of terms that cancel."""
-    zero = ir.Constant(values[0].type, [0.0] * LANES)
-    sizes = [emit.size_of(builder, one) for one in values]
-    noises = _product(builder, [[_NOISE * abs(float(factor)) for factor in row] for row in matrix], sizes)
-    found = []
-    for noise, value in zip(noises, _product(builder, matrix, values), strict=True):
-        vanishes = builder.fcmp_ordered("<", emit.size_of(builder, value), noise)  # not NaN, nor infinity
-        found.append(builder.select(vanishes, zero, value))
-    return found
+def _square(builder: Any, matrix: Matrix, values: list[Any]) -> list[Any]:
+    """Return ``matrix @ values @ matrix.T`` of a square, row by row."""
+    side = len(matrix[0])
+    columns = [_product(builder, matrix, values[j::side]) for j in range(side)]
+    return [one for row in zip(*columns, strict=True) for one in _product(builder, matrix, list(row))]
+
+
+def _affine(builder: Any, values: list[Any], bias: Any, lowest: Any) -> list[Any]:
+    added, floor = emit.splat(builder, bias), emit.splat(builder, lowest)
+    return [emit.at_least(builder, builder.fadd(one, added), floor) for one in values]
 
 
 def _vectors(builder: Any, vector: Any, x: Any, x_at: Any, x_step: Any, count: int) -> list[Any]:
@@ -106,47 +104,84 @@ def linear(matrices: Matrices) -> Any:
     return transform
 
 
-def sums_of(matrices: Matrices) -> Any:
-    """Return an intrinsic as ``linear`` does; with a ``settled`` of one element, zero where only noise is left."""
+def affine_of(matrices: Matrices) -> Any:
+    """Return an intrinsic as ``linear`` does that writes ``matrix @ x + bias``, at least ``lowest``.
+
+    The two come after ``x_step``; with neither if ``lowest`` is None.
+    """
 
     @intrinsic
     def transform(
-        typingctx: Any, y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_step: Any, settled: Any, width: Any
-    ) -> Any:
+        typingctx: Any, y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_step: Any,
+        bias: Any, lowest: Any, width: Any,
+    ) -> Any:  # fmt: skip
+        affine = not isinstance(lowest, types.NoneType)
+
         def body(
-            builder: Any, vector: Any,
-            y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_step: Any, settled: int, width: int,
+            builder: Any, vector: Any, y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_step: Any,
+            bias: Any, lowest: Any, width: int,
         ) -> None:  # fmt: skip
             matrix = matrices[width]
-            terms = _vectors(builder, vector, x, x_at, x_step, len(matrix[0]))
-            values = (_settled if settled else _product)(builder, matrix, terms)
+            values = _product(builder, matrix, _vectors(builder, vector, x, x_at, x_step, len(matrix[0])))
+            if affine:
+                values = _affine(builder, values, bias, lowest)
             for value, at in zip(values, emit.apart(builder, y_at, y_step, len(matrix)), strict=True):
                 emit.store(builder, value, y, at)
 
-        return emit.block(body, types.void, y, y_at, y_step, x, x_at, x_step, settled, width)
+        return emit.block(body, types.void, y, y_at, y_step, x, x_at, x_step, bias, lowest, width)
 
     return transform
 
 
-def affine_of(matrices: Matrices) -> Any:
-    """Return an intrinsic that writes ``matrix @ x + bias``, at least ``lowest``, with the two after ``x_step``."""
+def squared(matrix: Matrix) -> Any:
+    """Return an intrinsic ``(y, y_at, y_step, x, x_at, x_row, x_column)``: ``matrix @ x @ matrix.T`` of squares.
+
+    ``y`` is written row by row, ``y_step`` apart.
+    """
+
+    @intrinsic
+    def transform(typingctx: Any, y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_row: Any, x_column: Any) -> Any:
+        def body(
+            builder: Any, vector: Any, y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_row: Any, x_column: Any
+        ) -> None:
+            side = len(matrix[0])
+            rows = emit.apart(builder, x_at, x_row, side)
+            values = [one for row in rows for one in _vectors(builder, vector, x, row, x_column, side)]
+            found = _square(builder, matrix, values)
+            for value, at in zip(found, emit.apart(builder, y_at, y_step, len(found)), strict=True):
+                emit.store(builder, value, y, at)
+
+        return emit.block(body, types.void, y, y_at, y_step, x, x_at, x_row, x_column)
+
+    return transform
+
+
+def squares_of(matrix: Matrix) -> Any:
+    """Return an intrinsic that writes ``matrix @ x @ matrix.T + bias``, at least ``lowest``, from ``x`` row by row.
+
+    ``(y, y_at, y_row, y_column, x, x_at, x_step, bias, lowest)``; with neither if ``lowest`` is None.
+    """
 
     @intrinsic
     def transform(
-        typingctx: Any, y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_step: Any, bias: Any, lowest: Any,
-        settled: Any, width: Any,
+        typingctx: Any, y: Any, y_at: Any, y_row: Any, y_column: Any, x: Any, x_at: Any, x_step: Any,
+        bias: Any, lowest: Any,
     ) -> Any:  # fmt: skip
-        def body(
-            builder: Any, vector: Any, y: Any, y_at: Any, y_step: Any, x: Any, x_at: Any, x_step: Any,
-            bias: Any, lowest: Any, settled: int, width: int,
-        ) -> None:  # fmt: skip
-            matrix = matrices[width]
-            terms = _vectors(builder, vector, x, x_at, x_step, len(matrix[0]))
-            values = (_settled if settled else _product)(builder, matrix, terms)
-            added, floor = emit.splat(builder, bias), emit.splat(builder, lowest)
-            for value, at in zip(values, emit.apart(builder, y_at, y_step, len(matrix)), strict=True):
-                emit.store(builder, emit.at_least(builder, builder.fadd(value, added), floor), y, at)
+        affine = not isinstance(lowest, types.NoneType)
 
-        return emit.block(body, types.void, y, y_at, y_step, x, x_at, x_step, bias, lowest, settled, width)
+        def body(
+            builder: Any, vector: Any, y: Any, y_at: Any, y_row: Any, y_column: Any, x: Any, x_at: Any, x_step: Any,
+            bias: Any, lowest: Any,
+        ) -> None:  # fmt: skip
+            side = len(matrix[0])
+            values = _square(builder, matrix, _vectors(builder, vector, x, x_at, x_step, side * side))
+            if affine:
+                values = _affine(builder, values, bias, lowest)
+            rows = emit.apart(builder, y_at, y_row, len(matrix))
+            places = [at for row in rows for at in emit.apart(builder, row, y_column, len(matrix))]
+            for value, at in zip(values, places, strict=True):
+                emit.store(builder, value, y, at)
+
+        return emit.block(body, types.void, y, y_at, y_row, y_column, x, x_at, x_step, bias, lowest)
 
     return transform

@@ -104,7 +104,7 @@ class ConvolutionStage(Stage):
         self.products_forward = products_for(
             self.z_shape, self.shape[0], self.x.places, kernel=self.kernel, strides=self.strides,
             dilation=self.dilation, rows=(self.pads[0][0], self.shape[1]), dtype=room.dtype,
-            settled=room.gradients and not self.before_normalization,
+            settled=room.gradients and not self.before_normalization, window=self.window,
         )  # fmt: skip
         self.x_first = shifted(self.x.places, -self.pads[0][0], -self.pads[1][0])
         self.winners = winners_for(room, self.window, self.output_shape)

@@ -1,4 +1,4 @@
-"""The two ways to convolve, direct and Winograd's, behind the same methods; which one is decided here, by shape."""
+"""The ways to convolve, direct and Winograd's two, behind the same methods; which one is decided here, by shape."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from convolens.kernels.compiled import blocks, convolution, winograd
+from convolens.kernels.compiled import blocks, convolution, winograd, winograd_rows, winograd_squares
 from convolens.kernels.compiled.lanes import LANES, size
 from convolens.kernels.compiled.threads import workspace
 from convolens.kernels.compiled.tiles import Places, Shape
 from convolens.kernels.geometry import Pair
 
-__all__ = ["Direct", "Winograd", "products_for"]
+__all__ = ["Direct", "WinogradRows", "WinogradSquares", "products_for"]
+
+_PATCHES = 4  # at work at once: with more, what their parts take leaves the second cache
 
 
 def products_for(
@@ -27,7 +29,8 @@ def products_for(
     dtype: Any,
     turned: bool = False,
     settled: bool = False,
-) -> Direct | Winograd:
+    window: tuple[int, int, int, int] = (1, 1, 0, 0),
+) -> Direct | WinogradRows | WinogradSquares:
     """Return how to convolve.
 
     Args:
@@ -42,10 +45,27 @@ def products_for(
         turned: whether it is the gradient by the input that is computed, from the one by the output.
         settled: whether a sum whose terms are all zero must be zero, not what rounding leaves, in every way: where a
             rectifier or a maximum comes next, the gradient goes by it.
+        window: of the maxima that are taken, as for ``windows``.
     """
-    if winograd.pays(shape, channels, kernel, strides, dilation, dtype):
-        return Winograd(shape, channels, kernel, dtype, turned, settled)
+    given = (shape, channels, kernel, strides, dilation, dtype)
+    if winograd.squares_pay(*given) and _in_patches(shape, window):
+        return WinogradSquares(shape, channels, dtype, turned, settled)
+    if winograd.rows_pay(*given):
+        return WinogradRows(shape, channels, kernel, dtype, turned, settled)
     return Direct(shape, channels, places, kernel, strides, dilation, rows, dtype, turned)
+
+
+def _in_patches(shape: Shape, window: tuple[int, int, int, int]) -> bool:
+    """Whether windows divide a patch of 4 x 4 outputs and the whole output."""
+    ph, pw, top, left = window
+    divide = 4 % ph == 0 == 4 % pw and shape[1] % ph == 0 == shape[2] % pw
+    return divide and top == 0 == left
+
+
+def _sizes(shape: Shape, kernel: Pair, settled: bool) -> int:
+    """Return the room for the sizes of the inputs of all windows, if sums of zeros are to be zero."""
+    _, oh, ow = shape
+    return (oh + kernel[0] - 1) * (ow + kernel[1] - 1) * LANES if settled else 0
 
 
 class Direct:
@@ -99,13 +119,13 @@ class Direct:
         )  # fmt: skip
 
 
-class Winograd:
+class WinogradRows:
     """Products of transformed rows. Arguments as for ``products_for``."""
 
     def __init__(self, shape: Shape, channels: int, kernel: Pair, dtype: Any, turned: bool, settled: bool) -> None:
         filters, _, ow = shape
         self.kh, kw = kernel
-        self.shape, self.channels, self.turned, self.settled = shape, channels, turned, int(settled)
+        self.shape, self.channels, self.turned, self.settled = shape, channels, turned, settled
         parts, patches = winograd.parts_of(kw), -(-ow // winograd.OUTPUTS)
         self.kw, self.g = size(kw), winograd.taps_matrix(kw, dtype)
         self.block = blocks.forward_block(filters, patches, dtype)
@@ -114,8 +134,8 @@ class Winograd:
         self.u = np.zeros((parts, -(-filters // width), taps, width), dtype)
         self.u_taps = np.tile(blocks.steps(taps, width), self.kh)
         channel = parts * columns * LANES
-        row = winograd.row_size(channels, ow, kw, columns)
-        self.room = self.kh * row + parts * winograd.part_size(filters, columns)
+        row = winograd_rows.row_size(channels, ow, kw, columns)
+        self.room = self.kh * row + parts * winograd.part_size(filters, columns) + _sizes(shape, kernel, settled)
         self.dtype = np.dtype(dtype)
         # The transformed rows are kept in turns: the window's first row is that of the output's row, modulo kh.
         rows = (np.arange(self.kh)[:, None] + np.arange(self.kh)) % self.kh * row
@@ -125,7 +145,7 @@ class Winograd:
         """Take the kernel."""
         if self.turned:
             w = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
-        winograd.pack_winograd(self.u, w, self.g)
+        winograd_rows.pack(self.u, w, self.g)
 
     def convolve(
         self, y: np.ndarray, y_places: Places, x: np.ndarray, x_first: Places, b: np.ndarray, lowest: Any,
@@ -133,9 +153,9 @@ class Winograd:
     ) -> None:  # fmt: skip
         """As ``Direct.convolve``."""
         room = workspace(self.room, self.dtype)
-        winograd.winograd(
-            y, y_places, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest, room, self.shape, self.channels,
-            self.kh, begin, end, self.kw, size(self.settled), *self.block,
+        winograd_rows.convolve(
+            y, y_places, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest, room, self.settled, self.shape,
+            self.channels, self.kh, begin, end, self.kw, *self.block,
         )  # fmt: skip
 
     def convolve_pool(
@@ -145,7 +165,51 @@ class Winograd:
         """As ``Direct.convolve_pool``."""
         filters, _, ow = self.shape
         room = workspace(self.room + filters * pooling[0][0] * ow * LANES, self.dtype)
-        winograd.winograd_pool(
-            p, p_places, winners, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest, room, self.shape,
-            self.channels, self.kh, *pooling, begin, end, self.kw, size(self.settled), *self.block,
+        winograd_rows.convolve_pool(
+            p, p_places, winners, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest, room, self.settled,
+            self.shape, self.channels, self.kh, *pooling, begin, end, self.kw, *self.block,
+        )  # fmt: skip
+
+
+class WinogradSquares:
+    """Products of transformed squares. Arguments as for ``products_for``."""
+
+    def __init__(self, shape: Shape, channels: int, dtype: Any, turned: bool, settled: bool) -> None:
+        filters, oh, ow = shape
+        self.shape, self.channels, self.turned, self.settled = shape, channels, turned, settled
+        self.g = winograd.taps_matrix(3, dtype)
+        patches = -(-oh // winograd.OUTPUTS) * -(-ow // winograd.OUTPUTS)
+        self.block = blocks.forward_block(filters, patches, dtype, most=_PATCHES)
+        width, columns = map(len, self.block)
+        self.u = np.zeros((winograd_squares.PARTS, -(-filters // width), channels, width), dtype)
+        self.u_taps, self.v_taps = blocks.steps(channels, width), blocks.steps(channels, columns * LANES)
+        a_part = winograd.part_size(channels, columns) + winograd.part_size(filters, columns)
+        self.room = winograd_squares.PARTS * a_part + _sizes(shape, (3, 3), settled)
+        self.dtype = np.dtype(dtype)
+
+    def pack(self, w: np.ndarray) -> None:
+        """Take the kernel."""
+        if self.turned:
+            w = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
+        winograd_squares.pack(self.u, w, self.g)
+
+    def convolve(
+        self, y: np.ndarray, y_places: Places, x: np.ndarray, x_first: Places, b: np.ndarray, lowest: Any,
+        begin: int, end: int,
+    ) -> None:  # fmt: skip
+        """As ``Direct.convolve``."""
+        winograd_squares.convolve(
+            y, y_places, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest, workspace(self.room, self.dtype),
+            self.settled, self.shape, self.channels, begin, end, *self.block,
+        )  # fmt: skip
+
+    def convolve_pool(
+        self, p: np.ndarray, p_places: Places, winners: np.ndarray, x: np.ndarray, x_first: Places, b: np.ndarray,
+        lowest: Any, pooling: tuple[Any, Any, Pair], begin: int, end: int,
+    ) -> None:  # fmt: skip
+        """As ``Direct.convolve_pool``."""
+        winograd_squares.convolve_pool(
+            p, p_places, winners, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest,
+            workspace(self.room, self.dtype), self.settled, self.shape, self.channels, *pooling,
+            begin, end, *self.block,
         )  # fmt: skip
