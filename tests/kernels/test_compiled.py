@@ -200,7 +200,7 @@ def test_where_a_windows_inputs_are_zero_the_output_is_the_bias(kernel: Any, poo
         row, column = rng.integers(0, 16, 2)
         image[row, column] = rng.standard_normal(16)
     images[3, 8, 8, 2] = np.nan
-    bias = model.weights[1].value
+    weights, bias = (variable.value for variable in model.weights)
     ours, plain = (work(model, images, backend)["y"] for backend in ("compiled", "vectorized"))
     silent = (plain == bias).all(axis=-1)
     assert silent[0].all()
@@ -210,6 +210,12 @@ def test_where_a_windows_inputs_are_zero_the_output_is_the_bias(kernel: Any, poo
     assert not heard.all()
     np.testing.assert_array_equal(~np.isnan(ours), heard)
     np.testing.assert_allclose(ours[heard], plain[heard], rtol=1e-4, atol=1e-4)
+    weights[0, 1, 5, 3] = np.inf  # times zero
+    bias[4] = np.nan
+    with np.errstate(invalid="ignore"):
+        ours, plain = (work(model, images[:1], backend)["y"] for backend in ("compiled", "vectorized"))
+    assert np.isnan(plain[0, 4, 4, [3, 4]]).all()
+    assert np.isnan(ours[0, 4, 4, [3, 4]]).all()
 
 
 def test_predicting_many_images_in_portions_with_normalisation_folded_into_the_kernel() -> None:

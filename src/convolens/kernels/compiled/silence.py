@@ -59,10 +59,10 @@ def has_silent(s: Any, s_at: int, s_row: int, rows: int, columns: int) -> bool:
 def settle(
     y: Any, y_at: int, y_row: int, y_column: int, s: Any, s_at: int, s_row: int, rows: int, columns: int, value: Any
 ) -> Any:
-    """Write ``value`` for the sums of zeros."""
-    zero, settled = splat(s.dtype.type(0)), splat(value)
+    """Write the vector ``value`` for the sums of zeros."""
+    zero = splat(s.dtype.type(0))
     for row in range(rows):
         for column in range(columns):
             at = y_at + row * y_row + column * y_column
             sounds = larger(load(s, s_at + row * s_row + column * LANES), zero)  # NaN does
-            store(y, at, where(sounds, load(y, at), settled))
+            store(y, at, where(sounds, load(y, at), value))

@@ -13,7 +13,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from convolens.kernels.compiled.jit import inlined, kernel
-from convolens.kernels.compiled.lanes import LANES
+from convolens.kernels.compiled.lanes import LANES, at_least, splat
 from convolens.kernels.compiled.silence import has_silent, settle, sum_sizes
 from convolens.kernels.compiled.sums import correlate, correlate_lanes
 from convolens.kernels.compiled.transforms import affine_of, linear
@@ -111,7 +111,7 @@ def _row_out(
 @kernel
 def convolve(
     y: Any, y_places: Any, x: Any, x_places: Any, v_taps: Any, u: Any, u_taps: Any, b: Any, lowest: Any, room: Any,
-    settled: bool, shape: Any, channels: int, kh: int, begin: int, end: int, kw: Any, filters: Any, columns: Any,
+    of_zeros: Any, shape: Any, channels: int, kh: int, begin: int, end: int, kw: Any, filters: Any, columns: Any,
 ) -> None:  # fmt: skip
     """Convolve the tiles from ``begin`` to ``end``.
 
@@ -125,8 +125,8 @@ def convolve(
         u_taps: where each tap's numbers begin in a block, ``kh`` times too.
         b: the bias, ``(f,)``.
         lowest: zero for a rectifier, else minus infinity.
-        room: for the transformed rows and the products of a step; if settled, for the sizes of the inputs too.
-        settled: whether sums of zeros are to be zero.
+        room: for the transformed rows and the products of a step; with ``of_zeros`` for the sizes of the inputs too.
+        of_zeros: what each filter gives for a window of zeros, ``(f,)``; empty if rounding may stand in its place.
         shape: of the output.
         channels: of the input.
         kh: rows of the kernel.
@@ -144,7 +144,7 @@ def convolve(
     s_row = (ow + len(kw) - 1) * LANES
     zeros = np.zeros(len(filters), x.dtype)
     for tile in range(begin, end):
-        if settled:
+        if len(of_zeros):
             sum_sizes(
                 s, x, x_origin + tile * x_tile, x_channel, x_row, x_column, channels, kh, len(kw), oh, ow
             )  # fmt: skip
@@ -161,15 +161,16 @@ def convolve(
                 y, at, y_channel, y_column, v, v_taps, row % kh, u, u_taps,
                 b, zeros, lowest, m, channels, ow, f_all, kw, filters, columns,
             )  # fmt: skip
-            if settled and has_silent(s, row * s_row, s_row, 1, ow):
+            if len(of_zeros) and has_silent(s, row * s_row, s_row, 1, ow):
                 for f in range(f_all):
-                    settle(y, at + f * y_channel, 0, y_column, s, row * s_row, s_row, 1, ow, max(b[f], lowest))
+                    value = at_least(splat(of_zeros[f] + b[f]), splat(lowest))
+                    settle(y, at + f * y_channel, 0, y_column, s, row * s_row, s_row, 1, ow, value)
 
 
 @kernel
 def convolve_pool(
     p: Any, p_places: Any, winners: Any, x: Any, x_places: Any, v_taps: Any, u: Any, u_taps: Any, b: Any, lowest: Any,
-    room: Any, settled: bool, shape: Any, channels: int, kh: int, window: Any, written: Any, pooled: Any,
+    room: Any, of_zeros: Any, shape: Any, channels: int, kh: int, window: Any, written: Any, pooled: Any,
     begin: int, end: int, kw: Any, filters: Any, columns: Any,
 ) -> None:  # fmt: skip
     """Convolve, then take maxima over windows side by side.
@@ -186,7 +187,7 @@ def convolve_pool(
         b: as for ``convolve``.
         lowest: as for ``convolve``.
         room: as for ``convolve``, with one window's rows of the output after the transformed rows.
-        settled: as for ``convolve``.
+        of_zeros: as for ``convolve``.
         shape: as for ``convolve``.
         channels: as for ``convolve``.
         kh: as for ``convolve``.
@@ -208,9 +209,9 @@ def convolve_pool(
     m, s = room[:m_size], room[m_size:]
     s_row = (ow + len(kw) - 1) * LANES
     zeros = np.zeros(len(filters), x.dtype)
-    zero, one = x.dtype.type(0), x.dtype.type(1)
+    one = x.dtype.type(1)
     for tile in range(begin, end):
-        if settled:
+        if len(of_zeros):
             sum_sizes(
                 s, x, x_origin + tile * x_tile, x_channel, x_row, x_column, channels, kh, len(kw), oh, ow
             )  # fmt: skip
@@ -229,10 +230,10 @@ def convolve_pool(
                 band, (row - first) * ow * LANES, ph * ow * LANES, LANES, v, v_taps, row % kh, u, u_taps,
                 b, zeros, None, m, channels, ow, f_all, kw, filters, columns,
             )  # fmt: skip
-            if settled and has_silent(s, row * s_row, s_row, 1, ow):
+            if len(of_zeros) and has_silent(s, row * s_row, s_row, 1, ow):
                 for f in range(f_all):
                     at = (f * ph + row - first) * ow * LANES
-                    settle(band, at, 0, LANES, s, row * s_row, s_row, 1, ow, zero)
+                    settle(band, at, 0, LANES, s, row * s_row, s_row, 1, ow, splat(of_zeros[f]))
             if row + 1 < last:
                 continue
             for f in range(f_all):

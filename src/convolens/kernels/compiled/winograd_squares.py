@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from convolens.kernels.compiled.jit import inlined, kernel
-from convolens.kernels.compiled.lanes import LANES, add, load, store
+from convolens.kernels.compiled.lanes import LANES, add, at_least, load, splat, store
 from convolens.kernels.compiled.silence import has_silent, settle, sum_sizes
 from convolens.kernels.compiled.sums import correlate, correlate_lanes
 from convolens.kernels.compiled.transforms import squared, squares_of
@@ -96,7 +96,7 @@ def _parts(
 @kernel
 def convolve(
     y: Any, y_places: Any, x: Any, x_places: Any, v_taps: Any, u: Any, u_taps: Any, b: Any, lowest: Any, room: Any,
-    settled: bool, shape: Any, channels: int, begin: int, end: int, filters: Any, columns: Any,
+    of_zeros: Any, shape: Any, channels: int, begin: int, end: int, filters: Any, columns: Any,
 ) -> None:  # fmt: skip
     """Convolve the tiles from ``begin`` to ``end``.
 
@@ -110,8 +110,8 @@ def convolve(
         u_taps: where each channel's numbers begin in a block.
         b: the bias, ``(f,)``.
         lowest: zero for a rectifier, else minus infinity.
-        room: for the transformed patches and the parts of a step; if settled, for the sizes of the inputs too.
-        settled: whether sums of zeros are to be zero.
+        room: for the transformed patches and the parts of a step; with ``of_zeros`` for the sizes of the inputs too.
+        of_zeros: what each filter gives for a window of zeros, ``(f,)``; empty if rounding may stand in its place.
         shape: of the output.
         channels: of the input.
         begin, end: the tiles.
@@ -126,7 +126,7 @@ def convolve(
     s, s_row = room[PARTS * (v_part + m_part) :], (ow + 2) * LANES
     zeros = np.zeros(len(filters), x.dtype)
     for tile in range(begin, end):
-        if settled:
+        if len(of_zeros):
             sum_sizes(s, x, x_origin + tile * x_tile, x_channel, x_row, x_column, channels, 3, 3, oh, ow)
         for step in range(0, patches, count):
             first = min(step, patches - count)
@@ -139,7 +139,7 @@ def convolve(
                     row, column = _corner(first + patch, oh, ow)
                     at = y_origin + tile * y_tile + f * y_channel + row * y_row + column * y_column
                     _output(y, at, y_row, y_column, m, (f * count + patch) * LANES, m_part, b[f], lowest)
-            if not settled:
+            if not len(of_zeros):
                 continue
             for patch in range(count):
                 row, column = _corner(first + patch, oh, ow)
@@ -147,13 +147,14 @@ def convolve(
                 if has_silent(s, s_at, s_row, 4, 4):
                     for f in range(f_all):
                         at = y_origin + tile * y_tile + f * y_channel + row * y_row + column * y_column
-                        settle(y, at, y_row, y_column, s, s_at, s_row, 4, 4, max(b[f], lowest))
+                        value = at_least(splat(of_zeros[f] + b[f]), splat(lowest))
+                        settle(y, at, y_row, y_column, s, s_at, s_row, 4, 4, value)
 
 
 @kernel
 def convolve_pool(
     p: Any, p_places: Any, winners: Any, x: Any, x_places: Any, v_taps: Any, u: Any, u_taps: Any, b: Any, lowest: Any,
-    room: Any, settled: bool, shape: Any, channels: int, window: Any, written: Any, pooled: Any,
+    room: Any, of_zeros: Any, shape: Any, channels: int, window: Any, written: Any, pooled: Any,
     begin: int, end: int, filters: Any, columns: Any,
 ) -> None:  # fmt: skip
     """Convolve, then take maxima over windows that divide a patch and the output.
@@ -170,7 +171,7 @@ def convolve_pool(
         b: as for ``convolve``.
         lowest: as for ``convolve``.
         room: as for ``convolve``.
-        settled: as for ``convolve``.
+        of_zeros: as for ``convolve``.
         shape: as for ``convolve``.
         channels: as for ``convolve``.
         window: as for ``convolution.convolve_pool``.
@@ -189,9 +190,9 @@ def convolve_pool(
     s, s_row = room[PARTS * (v_part + m_part) :], (ow + 2) * LANES
     zeros = np.zeros(len(filters), x.dtype)
     z = np.empty(16 * LANES, x.dtype)
-    zero, one = x.dtype.type(0), x.dtype.type(1)
+    one = x.dtype.type(1)
     for tile in range(begin, end):
-        if settled:
+        if len(of_zeros):
             sum_sizes(s, x, x_origin + tile * x_tile, x_channel, x_row, x_column, channels, 3, 3, oh, ow)
         for step in range(0, patches, count):
             first = min(step, patches - count)
@@ -200,7 +201,7 @@ def convolve_pool(
                 first, shape, channels, filters, columns,
             )  # fmt: skip
             silent = False
-            if settled:
+            if len(of_zeros):
                 for patch in range(count):
                     row, column = _corner(first + patch, oh, ow)
                     silent |= has_silent(s, row * s_row + column * LANES, s_row, 4, 4)
@@ -209,7 +210,7 @@ def convolve_pool(
                     row, column = _corner(first + patch, oh, ow)
                     _output(z, 0, 4 * LANES, LANES, m, (f * count + patch) * LANES, m_part, b[f], None)
                     if silent:
-                        settle(z, 0, 4 * LANES, LANES, s, row * s_row + column * LANES, s_row, 4, 4, zero)
+                        settle(z, 0, 4 * LANES, LANES, s, row * s_row + column * LANES, s_row, 4, 4, splat(of_zeros[f]))
                     for i in range(4 // ph):
                         p_i, p_j = row // ph + i, column // pw
                         maxima(

@@ -68,6 +68,13 @@ def _sizes(shape: Shape, kernel: Pair, settled: bool) -> int:
     return (oh + kernel[0] - 1) * (ow + kernel[1] - 1) * LANES if settled else 0
 
 
+def _sum_of_zeros(of_zeros: np.ndarray, w: np.ndarray) -> None:
+    """Write what each filter gives for a window of zeros, if anybody asks: NaN where the kernel is not finite."""
+    if of_zeros.size:
+        with np.errstate(invalid="ignore"):
+            of_zeros[...] = w.sum(axis=(0, 1, 2)) * 0 + 0  # no negative zero
+
+
 class Direct:
     """Sums over all taps. Arguments as for ``products_for``."""
 
@@ -125,7 +132,8 @@ class WinogradRows:
     def __init__(self, shape: Shape, channels: int, kernel: Pair, dtype: Any, turned: bool, settled: bool) -> None:
         filters, _, ow = shape
         self.kh, kw = kernel
-        self.shape, self.channels, self.turned, self.settled = shape, channels, turned, settled
+        self.shape, self.channels, self.turned = shape, channels, turned
+        self.of_zeros = np.zeros(filters if settled else 0, dtype)
         parts, patches = winograd.parts_of(kw), -(-ow // winograd.OUTPUTS)
         self.kw, self.g = size(kw), winograd.taps_matrix(kw, dtype)
         self.block = blocks.forward_block(filters, patches, dtype)
@@ -145,6 +153,7 @@ class WinogradRows:
         """Take the kernel."""
         if self.turned:
             w = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
+        _sum_of_zeros(self.of_zeros, w)
         winograd_rows.pack(self.u, w, self.g)
 
     def convolve(
@@ -154,7 +163,7 @@ class WinogradRows:
         """As ``Direct.convolve``."""
         room = workspace(self.room, self.dtype)
         winograd_rows.convolve(
-            y, y_places, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest, room, self.settled, self.shape,
+            y, y_places, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest, room, self.of_zeros, self.shape,
             self.channels, self.kh, begin, end, self.kw, *self.block,
         )  # fmt: skip
 
@@ -166,7 +175,7 @@ class WinogradRows:
         filters, _, ow = self.shape
         room = workspace(self.room + filters * pooling[0][0] * ow * LANES, self.dtype)
         winograd_rows.convolve_pool(
-            p, p_places, winners, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest, room, self.settled,
+            p, p_places, winners, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest, room, self.of_zeros,
             self.shape, self.channels, self.kh, *pooling, begin, end, self.kw, *self.block,
         )  # fmt: skip
 
@@ -176,7 +185,8 @@ class WinogradSquares:
 
     def __init__(self, shape: Shape, channels: int, dtype: Any, turned: bool, settled: bool) -> None:
         filters, oh, ow = shape
-        self.shape, self.channels, self.turned, self.settled = shape, channels, turned, settled
+        self.shape, self.channels, self.turned = shape, channels, turned
+        self.of_zeros = np.zeros(filters if settled else 0, dtype)
         self.g = winograd.taps_matrix(3, dtype)
         patches = -(-oh // winograd.OUTPUTS) * -(-ow // winograd.OUTPUTS)
         self.block = blocks.forward_block(filters, patches, dtype, most=_PATCHES)
@@ -191,6 +201,7 @@ class WinogradSquares:
         """Take the kernel."""
         if self.turned:
             w = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
+        _sum_of_zeros(self.of_zeros, w)
         winograd_squares.pack(self.u, w, self.g)
 
     def convolve(
@@ -200,7 +211,7 @@ class WinogradSquares:
         """As ``Direct.convolve``."""
         winograd_squares.convolve(
             y, y_places, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest, workspace(self.room, self.dtype),
-            self.settled, self.shape, self.channels, begin, end, *self.block,
+            self.of_zeros, self.shape, self.channels, begin, end, *self.block,
         )  # fmt: skip
 
     def convolve_pool(
@@ -210,6 +221,6 @@ class WinogradSquares:
         """As ``Direct.convolve_pool``."""
         winograd_squares.convolve_pool(
             p, p_places, winners, x, x_first, self.v_taps, self.u, self.u_taps, b, lowest,
-            workspace(self.room, self.dtype), self.settled, self.shape, self.channels, *pooling,
+            workspace(self.room, self.dtype), self.of_zeros, self.shape, self.channels, *pooling,
             begin, end, *self.block,
         )  # fmt: skip
