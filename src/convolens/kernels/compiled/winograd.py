@@ -41,8 +41,8 @@ _ENOUGH_TAPS, _ENOUGH_FILTERS = 12, 8
 _ENOUGH_CHANNELS = 8
 _ENOUGH_CELLS = 64
 _HALF, _QUARTER = Fraction(1, 2), Fraction(1, 4)
-# By the kernel's width; None is infinity. Exact in binary, and of all +-pairs of small fractions among those that
-# round least: for 3, half as much as 0, 1, -1, 2, -2.
+# By the kernel's width; None is infinity. Exact in binary; of the small fractions that were tried, mostly in +-pairs,
+# none such round less by more than a tenth. Those of 3 round half as much as 0, 1, -1, 2, -2.
 _POINTS: dict[int, tuple[Any, ...]] = {
     3: (0, 3 * _QUARTER, -3 * _QUARTER, 3 * _HALF, -3 * _HALF, None),
     4: (0, 1, -1, 2, -2, _HALF, None),
