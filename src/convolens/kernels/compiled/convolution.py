@@ -161,7 +161,7 @@ def convolve_pool(
                 for n in range(len(filters)):
                     maxima(
                         p, p_origin + tile * p_tile + (f + n) * p_channel + p_i * p_row, p_column,
-                        winners, ((tile * f_all + f + n) * pooled[0] + p_i) * pooled[1] * LANES,
+                        winners, None, ((tile * f_all + f + n) * pooled[0] + p_i) * pooled[1] * LANES,
                         band, n * ph * ow * LANES, ow * LANES, LANES,
                         one, zero, lowest, first - above, last - first, ow, window, written, pooled[1],
                     )  # fmt: skip

@@ -37,22 +37,24 @@ __all__ = ["maxima", "normalize_gradient", "normalize_sums", "pool", "unpool"]
 def _best(
     x: Any, at: int, x_row: int, x_column: int, scale: Any, shift: Any, place: int, rows: int, cells: int, pw: int
 ) -> Any:
-    """Return the maximum of ``scale * x + shift`` over a window, and its first maximum's place."""
+    """Return the maximum of ``scale * x + shift`` over a window, its first maximum's place, and ``x`` there."""
     best = splat(x.dtype.type(-np.inf))
-    winner = splat(np.int32(place))
+    winner, source = splat(np.int32(place)), load(x, at)
     for i in range(rows):
         # Each row's maximum for itself: rows do not wait for one another.
-        in_row = muladd(scale, load(x, at + i * x_row), shift)
+        x_here = load(x, at + i * x_row)
+        in_row = muladd(scale, x_here, shift)
         here = splat(np.int32(place + i * pw))
         for j in range(1, cells):
-            value = muladd(scale, load(x, at + i * x_row + j * x_column), shift)
+            x_next = load(x, at + i * x_row + j * x_column)
+            value = muladd(scale, x_next, shift)
             wins = larger(value, in_row)
-            in_row = where(wins, value, in_row)
+            in_row, x_here = where(wins, value, in_row), where(wins, x_next, x_here)
             here = where(wins, splat(np.int32(place + i * pw + j)), here)
         wins = larger(in_row, best)
-        best = where(wins, in_row, best)
+        best, source = where(wins, in_row, best), where(wins, x_here, source)
         winner = where(wins, here, winner)
-    return best, winner
+    return best, winner, source
 
 
 @inlined
@@ -76,7 +78,8 @@ def _inside(before: int, columns: int, rows: int, written: Any) -> Any:
 
 @inlined
 def maxima(
-    p: Any, p_at: int, p_column: int, winners: Any, winners_at: int, x: Any, x_at: int, x_row: int, x_column: int,
+    p: Any, p_at: int, p_column: int, winners: Any, kept: Any, winners_at: int,
+    x: Any, x_at: int, x_row: int, x_column: int,
     scale: Any, shift: Any, lowest: Any, row: int, rows: int, columns: int, window: Any, written: Any, count: int,
 ) -> Any:  # fmt: skip
     """Take one row of maxima.
@@ -84,6 +87,7 @@ def maxima(
     Args:
         p: where to, from ``p_at`` on, ``p_column`` apart.
         winners: their places in their windows, from ``winners_at`` on; empty if nobody asks for them.
+        kept: ``x`` at these places, from ``winners_at`` on too; None if nobody asks.
         x: the windows' rows, from ``x_at`` on; cells are ``x_row`` and ``x_column`` apart.
         scale, shift: the affine function.
         lowest: zero for a rectifier, else minus infinity.
@@ -109,23 +113,25 @@ def maxima(
     for p_j in range(count):
         before = p_j * pw - left
         if _inside(before, columns, rows, written):
-            best, winner = _best(
+            best, winner, source = _best(
                 x, x_at + before * x_column, x_row, x_column, scale, shift,
                 0, len(written[0]), len(written[1]), len(written[1]),
             )  # fmt: skip
         else:
             first, last = max(before, 0), min(before + pw, columns)
             place = row * pw + first - before
-            best, winner = _best(
+            best, winner, source = _best(
                 x, x_at + first * x_column, x_row, x_column, scale, shift, place, rows, last - first, pw
             )
         store(p, p_at + p_j * p_column, at_least(best, floor))
         store(winners, winners_at + p_j * LANES, winner)
+        if kept is not None:
+            store(kept, winners_at + p_j * LANES, source)
 
 
 @kernel
 def pool(
-    p: Any, p_places: Any, winners: Any, x: Any, x_places: Any, scale: Any, shift: Any, lowest: Any,
+    p: Any, p_places: Any, winners: Any, kept: Any, x: Any, x_places: Any, scale: Any, shift: Any, lowest: Any,
     shape: Any, window: Any, written: Any, pooled: Any, begin: int, end: int,
 ) -> None:  # fmt: skip
     """Maxima over windows of ``scale * x + shift``.
@@ -134,6 +140,7 @@ def pool(
         p: the maxima.
         p_places: their places.
         winners: the place of the first maximum in its window, ``(tile, c, rows, columns, LANES)``.
+        kept: ``x`` at these places, or None.
         x: the input, ``shape = (c, h, w)``.
         x_places: its places.
         scale, shift: by channel.
@@ -154,7 +161,7 @@ def pool(
             for c in range(channels):
                 maxima(
                     p, p_origin + tile * p_tile + c * p_channel + p_i * p_row, p_column,
-                    winners, ((tile * channels + c) * pooled[0] + p_i) * pooled[1] * LANES,
+                    winners, kept, ((tile * channels + c) * pooled[0] + p_i) * pooled[1] * LANES,
                     x, x_origin + tile * x_tile + c * x_channel + first * x_row, x_row, x_column,
                     scale[c], shift[c], lowest, first - above, last - first, columns, window, written, pooled[1],
                 )  # fmt: skip
@@ -277,64 +284,42 @@ def unpool(
 
 @kernel
 def normalize_sums(
-    sums: Any, dp: Any, dp_places: Any, p: Any, p_places: Any, winners: Any, x: Any, x_places: Any, mean: Any,
-    rectified: bool, shape: Any, window: Any, written: Any, pooled: Any, begin: int, end: int,
+    sums: Any, dp: Any, dp_places: Any, p: Any, p_places: Any, kept: Any, kept_places: Any, mean: Any,
+    rectified: bool, shape: Any, begin: int, end: int,
 ) -> None:  # fmt: skip
     """What batch normalisation's gradient needs of each tile: sums by channel of ``dz`` and ``dz * (x - mean)``.
 
     Args:
         sums: ``(tile, 2, c)``.
-        dp: as for ``unpool``, like the arguments not named here.
+        dp: as for ``unpool``.
         dp_places: as for ``unpool``.
         p: as for ``unpool``.
         p_places: as for ``unpool``.
-        winners: as for ``unpool``.
-        x: what was normalised.
-        x_places: its places.
+        kept: what was normalised, where the maxima are.
+        kept_places: its places.
         mean: by channel.
         rectified: as for ``unpool``.
-        shape: as for ``unpool``.
-        window, written, pooled: see above.
+        shape: ``(c, rows, columns)`` of the maxima.
         begin, end: the tiles.
     """
     d_origin, d_tile, d_channel, d_row, d_column = dp_places
     p_origin, p_tile, p_channel, p_row, p_column = p_places
-    x_origin, x_tile, x_channel, x_row, x_column = x_places
-    channels, height, columns = shape
-    ph, pw, top, left = window
-    zero = splat(x.dtype.type(0))
+    x_origin, x_tile, x_channel, x_row, x_column = kept_places
+    channels, rows, columns = shape
+    zero = splat(kept.dtype.type(0))
     for tile in range(begin, end):
         sums[tile] = 0
-        for p_i in range(pooled[0]):
-            above = p_i * ph - top
-            first, last = max(above, 0), min(above + ph, height)
+        for row in range(rows):
             for c in range(channels):
-                d_at = d_origin + tile * d_tile + c * d_channel + p_i * d_row
-                p_at = p_origin + tile * p_tile + c * p_channel + p_i * p_row
-                x_at = x_origin + tile * x_tile + c * x_channel
+                d_at = d_origin + tile * d_tile + c * d_channel + row * d_row
+                p_at = p_origin + tile * p_tile + c * p_channel + row * p_row
+                x_at = x_origin + tile * x_tile + c * x_channel + row * x_row
                 center = splat(-mean[c])
                 in_row, products = zero, zero
-                for p_j in range(pooled[1]):
-                    before = p_j * pw - left
-                    gradient = _slope(dp, d_at + p_j * d_column, p, p_at + p_j * p_column, rectified)
+                for column in range(columns):
+                    gradient = _slope(dp, d_at + column * d_column, p, p_at + column * p_column, rectified)
                     in_row = add(in_row, gradient)
-                    if ph * pw == 1:
-                        value = load(x, x_at + p_i * x_row + p_j * x_column)
-                    else:
-                        winner = load(winners, (((tile * channels + c) * pooled[0] + p_i) * pooled[1] + p_j) * LANES)
-                        value = zero
-                        if _inside(before, columns, last - first, written):
-                            for i in range(len(written[0])):
-                                for j in range(len(written[1])):
-                                    won = equal(winner, splat(np.uint16(i * len(written[1]) + j)))
-                                    here = load(x, x_at + (above + i) * x_row + (before + j) * x_column)
-                                    value = where(won, here, value)
-                        else:
-                            for row in range(first, last):
-                                for column in range(max(before, 0), min(before + pw, columns)):
-                                    won = equal(winner, splat(np.uint16((row - above) * pw + column - before)))
-                                    value = where(won, load(x, x_at + row * x_row + column * x_column), value)
-                    products = muladd(gradient, add(value, center), products)
+                    products = muladd(gradient, add(load(kept, x_at + column * x_column), center), products)
                 sums[tile, 0, c] += total(in_row)
                 sums[tile, 1, c] += total(products)
 

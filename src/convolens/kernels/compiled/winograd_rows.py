@@ -239,7 +239,7 @@ def convolve_pool(
             for f in range(f_all):
                 maxima(
                     p, p_origin + tile * p_tile + f * p_channel + p_i * p_row, p_column,
-                    winners, ((tile * f_all + f) * pooled[0] + p_i) * pooled[1] * LANES,
+                    winners, None, ((tile * f_all + f) * pooled[0] + p_i) * pooled[1] * LANES,
                     band, f * ph * ow * LANES, ow * LANES, LANES,
                     one, b[f], lowest, first - above, last - first, ow, window, written, pooled[1],
                 )  # fmt: skip

@@ -215,7 +215,7 @@ def convolve_pool(
                         p_i, p_j = row // ph + i, column // pw
                         maxima(
                             p, p_origin + tile * p_tile + f * p_channel + p_i * p_row + p_j * p_column, p_column,
-                            winners, (((tile * f_all + f) * pooled[0] + p_i) * pooled[1] + p_j) * LANES,
+                            winners, None, (((tile * f_all + f) * pooled[0] + p_i) * pooled[1] + p_j) * LANES,
                             z, i * ph * 4 * LANES, 4 * LANES, LANES,
                             one, b[f], lowest, 0, ph, 4, window, written, 4 // pw,
                         )  # fmt: skip

@@ -11,7 +11,7 @@ from convolens.kernels.compiled import cells, windows
 from convolens.kernels.compiled.lanes import LANES
 from convolens.kernels.compiled.stages.base import Room, Stage, affine, place_for
 from convolens.kernels.compiled.stages.convolution import Window, window_of, winners_for, written_out
-from convolens.kernels.compiled.tiles import Shape, Tiles
+from convolens.kernels.compiled.tiles import Shape, Tiles, padded
 from convolens.kernels.geometry import Pair
 from convolens.kernels.operations import Operation
 from convolens.variable import Variable
@@ -28,6 +28,8 @@ class PoolStage(Stage):
         with_relu: whether the output is rectified.
         pool: options of a max pooling whose windows do not overlap, or None.
     """
+
+    kept: np.ndarray | None = None
 
     def __init__(self, operation: Operation, shape: Shape, with_relu: bool, pool: Any = None) -> None:
         self.window: Window = (1, 1, 0, 0)
@@ -50,8 +52,8 @@ class PoolStage(Stage):
     def forward(self, begin: int, end: int) -> None:
         """Compute the output of some tiles."""
         windows.pool(
-            self.y.array, self.y.places, self.winners, self.x.array, self.x.places, self.scale, self.shift,
-            self.lowest, self.shape, self.window, self.written, self.pooled, begin, end,
+            self.y.array, self.y.places, self.winners, self.kept, self.x.array, self.x.places,
+            self.scale, self.shift, self.lowest, self.shape, self.window, self.written, self.pooled, begin, end,
         )  # fmt: skip
 
     def backward(self, worker: int, share: int, dy: Tiles, d_input: Tiles | None, begin: int, end: int) -> None:
@@ -88,6 +90,7 @@ class BatchNormalizationStage(PoolStage):
         """Get room for forward."""
         super().allocate(room)
         channels = self.shape[0]
+        self.kept = np.zeros(self.winners.size, room.dtype)  # what was normalised, where the maxima are
         self.dtype = np.dtype(room.dtype)
         self.images = room.images
         counts = np.full(room.tiles, LANES)
@@ -129,9 +132,12 @@ class BatchNormalizationStage(PoolStage):
 
     def gather_backward(self, dy: Tiles, begin: int, end: int) -> None:
         """Take the tiles' sums of gradients."""
+        kept, places = self.x.array, self.x.places
+        if self.kept is not None and self.kept.size:
+            kept, places = self.kept, padded(self.output_shape)
         windows.normalize_sums(
-            self.sums, dy.array, dy.places, self.y.array, self.y.places, self.winners, self.x.array,
-            self.x.places, self.mean, self.relu, self.shape, self.window, self.written, self.pooled, begin, end,
+            self.sums, dy.array, dy.places, self.y.array, self.y.places, kept, places, self.mean, self.relu,
+            self.output_shape, begin, end,
         )  # fmt: skip
 
     def settle_backward(self) -> None:
