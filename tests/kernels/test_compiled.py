@@ -162,6 +162,13 @@ def test_odd_batches_in_float32(make: Any, n: int) -> None:
     )
 
 
+def test_a_kernels_gradient_over_more_patches_than_are_at_work_at_once() -> None:
+    inputs = cl.Input((36, 32, 8))
+    model = randomized(cl.Model(inputs, L.Conv2D(8, 3, padding="same")(inputs)))
+    x = np.random.default_rng(0).random((9, 36, 32, 8), dtype=np.float32)
+    assert_equal(work(model, x, "compiled"), work(model, x, "vectorized"), 1e-4)
+
+
 @pytest.mark.slow
 @settings(max_examples=80, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(data=st.data())
