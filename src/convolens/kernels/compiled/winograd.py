@@ -33,13 +33,14 @@ __all__ = [
     "squares_pay",
     "squares_pay_backward",
     "taps_matrix",
+    "transposed",
 ]
 
 OUTPUTS = 4
 _APART = 6  # vectors; parts a power of two apart would push each other out of the nearest cache
 _ENOUGH_TAPS, _ENOUGH_FILTERS = 12, 8
 _ENOUGH_CHANNELS = 8
-_ENOUGH_CELLS = 64
+_ENOUGH_CELLS, _KERNEL_PER_CELL = 64, 256
 _HALF, _QUARTER = Fraction(1, 2), Fraction(1, 4)
 # By the kernel's width; None is infinity. Exact in binary; of the small fractions that were tried, mostly in +-pairs,
 # none such round less by more than a tenth. Those of 3 round half as much as 0, 1, -1, 2, -2.
@@ -91,7 +92,7 @@ def squares_pay_backward(shape: Shape, channels: int, kernel: Pair, strides: Pai
     """Whether it is faster still in squares: for a kernel so large that it leaves the caches, with many cells only."""
     filters, oh, ow = shape
     whole = oh % OUTPUTS == 0 == ow % OUTPUTS and filters % LANES == 0 == channels % 2
-    enough = oh * ow >= max(_ENOUGH_CELLS, channels * filters / 256)
+    enough = oh * ow >= max(_ENOUGH_CELLS, channels * filters / _KERNEL_PER_CELL)
     return whole and enough and squares_pay(shape, channels, kernel, strides, dilation, dtype)
 
 
@@ -125,7 +126,12 @@ def matrices(taps: int) -> tuple[Any, Any, Any]:
                 scale *= point - one
             a.append([Fraction(point) ** k for k in range(OUTPUTS)])
             g.append([Fraction(point) ** j / scale for j in range(taps)])
-    return [list(row) for row in zip(*a, strict=True)], g, b
+    return transposed(a), g, b
+
+
+def transposed(matrix: Any) -> Any:
+    """Return a matrix of ``matrices`` with rows and columns exchanged."""
+    return [list(row) for row in zip(*matrix, strict=True)]
 
 
 def taps_matrix(width: int, dtype: Any) -> np.ndarray:

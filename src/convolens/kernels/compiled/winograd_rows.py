@@ -18,14 +18,14 @@ from convolens.kernels.compiled.silence import has_silent, settle, sum_sizes
 from convolens.kernels.compiled.sums import correlate, correlate_lanes
 from convolens.kernels.compiled.transforms import affine_of, linear
 from convolens.kernels.compiled.windows import maxima
-from convolens.kernels.compiled.winograd import WIDTHS, matrices, part_size
+from convolens.kernels.compiled.winograd import WIDTHS, matrices, part_size, transposed
 
 __all__ = ["convolve", "convolve_pool", "kernel_gradient", "pack", "row_size"]
 
 _MATRICES = {taps: matrices(taps) for taps in WIDTHS}
 _input = linear({taps: b for taps, (_, _, b) in _MATRICES.items()})
 _output = affine_of({taps: a for taps, (a, _, _) in _MATRICES.items()})
-_gradient = linear({taps: [list(row) for row in zip(*a, strict=True)] for taps, (a, _, _) in _MATRICES.items()})
+_gradient = linear({taps: transposed(a) for taps, (a, _, _) in _MATRICES.items()})
 
 
 @kernel

@@ -16,7 +16,7 @@ from convolens.kernels.compiled.silence import has_silent, settle, sum_sizes
 from convolens.kernels.compiled.sums import correlate, correlate_lanes
 from convolens.kernels.compiled.transforms import squared, squares_of
 from convolens.kernels.compiled.windows import maxima
-from convolens.kernels.compiled.winograd import matrices, part_size
+from convolens.kernels.compiled.winograd import matrices, part_size, transposed
 
 __all__ = ["PARTS", "convolve", "convolve_pool", "kernel_gradient", "pack"]
 
@@ -25,8 +25,8 @@ PARTS, _SIDE = 36, 6
 _A, _G, _B = matrices(3)
 _input = squared(_B)
 _output = squares_of(_A)
-_gradient = squared([list(row) for row in zip(*_A, strict=True)])
-_taps = squared([list(row) for row in zip(*_G, strict=True)])
+_gradient = squared(transposed(_A))
+_taps = squared(transposed(_G))
 
 
 @kernel

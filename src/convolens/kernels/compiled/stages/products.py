@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,8 @@ def products_for(
         rows: ``(zeros above the input, its rows)``.
         dtype: of all arrays.
         turned: whether it is the gradient by the input that is computed, from the one by the output.
-        settled: whether a sum whose terms are all zero must be zero, not what rounding leaves, in every way: where a
-            rectifier or a maximum comes next, the gradient goes by it.
+        settled: whether the sum of a window of zeros must be zero, not what rounding leaves of its neighbours, in
+            every way: where a rectifier or a maximum comes next, the gradient goes by it.
         window: of the maxima that are taken, as for ``windows``.
     """
     given = (shape, channels, kernel, strides, dilation, dtype)
@@ -66,13 +67,6 @@ def _sizes(shape: Shape, kernel: Pair, settled: bool) -> int:
     """Return the room for the sizes of the inputs of all windows, if sums of zeros are to be zero."""
     _, oh, ow = shape
     return (oh + kernel[0] - 1) * (ow + kernel[1] - 1) * LANES if settled else 0
-
-
-def _sum_of_zeros(of_zeros: np.ndarray, w: np.ndarray) -> None:
-    """Write what each filter gives for a window of zeros, if anybody asks: NaN where the kernel is not finite."""
-    if of_zeros.size:
-        with np.errstate(invalid="ignore"):
-            of_zeros[...] = w.sum(axis=(0, 1, 2)) * 0 + 0  # no negative zero
 
 
 class Direct:
@@ -126,16 +120,37 @@ class Direct:
         )  # fmt: skip
 
 
-class WinogradRows:
+class _Winograd:
+    """What both of Winograd's ways have."""
+
+    u: np.ndarray
+    transform: Callable[[np.ndarray, np.ndarray, np.ndarray], None]
+
+    def __init__(self, shape: Shape, channels: int, width: int, dtype: Any, turned: bool, settled: bool) -> None:
+        self.shape, self.channels, self.turned = shape, channels, turned
+        self.g, self.dtype = winograd.taps_matrix(width, dtype), np.dtype(dtype)
+        self.of_zeros = np.zeros(shape[0] if settled else 0, dtype)
+
+    def pack(self, w: np.ndarray) -> None:
+        """Take the kernel, and what each filter gives for a window of zeros: NaN where the kernel is not finite."""
+        if self.turned:
+            w = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
+        if self.of_zeros.size:
+            self.of_zeros[...] = np.where(np.isfinite(w).all(axis=(0, 1, 2)), 0, np.nan)
+        self.transform(self.u, w, self.g)
+
+
+class WinogradRows(_Winograd):
     """Products of transformed rows. Arguments as for ``products_for``."""
+
+    transform = staticmethod(winograd_rows.pack)
 
     def __init__(self, shape: Shape, channels: int, kernel: Pair, dtype: Any, turned: bool, settled: bool) -> None:
         filters, _, ow = shape
         self.kh, kw = kernel
-        self.shape, self.channels, self.turned = shape, channels, turned
-        self.of_zeros = np.zeros(filters if settled else 0, dtype)
+        super().__init__(shape, channels, kw, dtype, turned, settled)
         parts, patches = winograd.parts_of(kw), -(-ow // winograd.OUTPUTS)
-        self.kw, self.g = size(kw), winograd.taps_matrix(kw, dtype)
+        self.kw = size(kw)
         self.block = blocks.forward_block(filters, patches, dtype)
         width, columns = map(len, self.block)
         taps = self.kh * channels
@@ -144,17 +159,9 @@ class WinogradRows:
         channel = parts * columns * LANES
         row = winograd_rows.row_size(channels, ow, kw, columns)
         self.room = self.kh * row + parts * winograd.part_size(filters, columns) + _sizes(shape, kernel, settled)
-        self.dtype = np.dtype(dtype)
         # The transformed rows are kept in turns: the window's first row is that of the output's row, modulo kh.
         rows = (np.arange(self.kh)[:, None] + np.arange(self.kh)) % self.kh * row
         self.v_taps = (rows[:, :, None] + np.arange(channels) * channel).ravel()  # (turn, kh, c)
-
-    def pack(self, w: np.ndarray) -> None:
-        """Take the kernel."""
-        if self.turned:
-            w = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
-        _sum_of_zeros(self.of_zeros, w)
-        winograd_rows.pack(self.u, w, self.g)
 
     def convolve(
         self, y: np.ndarray, y_places: Places, x: np.ndarray, x_first: Places, b: np.ndarray, lowest: Any,
@@ -180,14 +187,14 @@ class WinogradRows:
         )  # fmt: skip
 
 
-class WinogradSquares:
+class WinogradSquares(_Winograd):
     """Products of transformed squares. Arguments as for ``products_for``."""
+
+    transform = staticmethod(winograd_squares.pack)
 
     def __init__(self, shape: Shape, channels: int, dtype: Any, turned: bool, settled: bool) -> None:
         filters, oh, ow = shape
-        self.shape, self.channels, self.turned = shape, channels, turned
-        self.of_zeros = np.zeros(filters if settled else 0, dtype)
-        self.g = winograd.taps_matrix(3, dtype)
+        super().__init__(shape, channels, 3, dtype, turned, settled)
         patches = -(-oh // winograd.OUTPUTS) * -(-ow // winograd.OUTPUTS)
         self.block = blocks.forward_block(filters, patches, dtype, most=_PATCHES)
         width, columns = map(len, self.block)
@@ -195,14 +202,6 @@ class WinogradSquares:
         self.u_taps, self.v_taps = blocks.steps(channels, width), blocks.steps(channels, columns * LANES)
         a_part = winograd.part_size(channels, columns) + winograd.part_size(filters, columns)
         self.room = winograd_squares.PARTS * a_part + _sizes(shape, (3, 3), settled)
-        self.dtype = np.dtype(dtype)
-
-    def pack(self, w: np.ndarray) -> None:
-        """Take the kernel."""
-        if self.turned:
-            w = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3))
-        _sum_of_zeros(self.of_zeros, w)
-        winograd_squares.pack(self.u, w, self.g)
 
     def convolve(
         self, y: np.ndarray, y_places: Places, x: np.ndarray, x_first: Places, b: np.ndarray, lowest: Any,
